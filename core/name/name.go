@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
+	"hash/fnv"
 )
 
 // Size is the length of a Content Name on the wire, in bytes.
@@ -15,16 +16,29 @@ const Size = 6
 // 00 ends the name (protocol page, part 1). Which of the two is not visible in the bytes (P-14).
 type Name [Size]byte
 
-// Uint48 gives the name as a number below 2^48, first byte highest.
+// Hello is the reserved name that forwarders greet each other under (P-18): the byte of device management and "ZHELO".
+// It is reserved in both namings and never stored.
+var Hello = Name{0xFE, 0x5A, 0x48, 0x45, 0x4C, 0x4F}
+
+// Hash makes the name of a URI in a hashed network: the low 48 bits of FNV-1a-64 of its bytes (protocol page, part 1).
+// It takes any text; [Network.Parse] is the one that refuses what cannot be meant.
+func Hash(uri string) Name {
+	h := fnv.New64a()
+	h.Write([]byte(uri)) // never fails
+	return FromUint48(h.Sum64())
+}
+
+// Uint48 gives the name as a number below 2^48, first byte highest. It reads four bytes and then two because the compiler
+// copies names in these pieces: reading them otherwise stalls on the copy, and every key in the tables is made here.
 func (n Name) Uint48() uint64 {
-	return uint64(binary.BigEndian.Uint16(n[0:2]))<<32 | uint64(binary.BigEndian.Uint32(n[2:6]))
+	return uint64(binary.BigEndian.Uint32(n[0:4]))<<16 | uint64(binary.BigEndian.Uint16(n[4:6]))
 }
 
 // FromUint48 is the inverse of [Name.Uint48]; higher bits are ignored.
 func FromUint48(v uint64) Name {
 	var n Name
-	binary.BigEndian.PutUint16(n[0:2], uint16(v>>32))
-	binary.BigEndian.PutUint32(n[2:6], uint32(v))
+	binary.BigEndian.PutUint32(n[0:4], uint32(v>>16))
+	binary.BigEndian.PutUint16(n[4:6], uint16(v))
 	return n
 }
 
