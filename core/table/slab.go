@@ -14,6 +14,9 @@ const (
 	pageSize = 1 << pageBits
 )
 
+// NewSlab makes an empty Slab.
+func NewSlab[T any]() *Slab[T] { return new(Slab[T]) }
+
 // Alloc gives the index of a zeroed entry.
 func (s *Slab[T]) Alloc() int32 {
 	if n := len(s.free); n > 0 {
