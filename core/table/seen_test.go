@@ -1,0 +1,231 @@
+package table
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/zmesh/zmesh/core/name"
+	"github.com/zmesh/zmesh/core/wire"
+	"pgregory.net/rapid"
+)
+
+// recentModel is the list of all that was put: what counts are the last limit of it.
+type recentModel struct {
+	puts []modelPut
+	keep time.Duration
+}
+
+type modelPut struct {
+	key   any
+	value uint64
+	at    time.Duration
+}
+
+func (m *recentModel) get(now time.Duration, key any, limit int) *modelPut {
+	for i := len(m.puts) - 1; i >= max(0, len(m.puts)-limit); i-- {
+		if m.puts[i].key == key && now-m.puts[i].at <= m.keep {
+			return &m.puts[i]
+		}
+	}
+	return nil
+}
+
+func (m *recentModel) put(now time.Duration, key any, value uint64) {
+	m.puts = append(m.puts, modelPut{key, value, now})
+}
+
+func drawSeenKey(t *rapid.T) SeenKey {
+	return SeenKey{
+		Name:  name.Key(rapid.Uint64Range(1, 3).Draw(t, "name")),
+		Seq:   rapid.Uint32Range(0, 2).Draw(t, "seq"),
+		Asked: wire.MakeAsked(rapid.Int64Range(0, 2).Draw(t, "ms"), rapid.Uint16Range(1, 2).Draw(t, "expiry")),
+	}
+}
+
+func TestP2aAndP11SeenAgainstModel(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		const limit = 16
+		type sentKey struct {
+			SeenKey
+			face FaceID
+		}
+		s := NewSeen(testSeed, limit, 0)
+		sent, heard := recentModel{keep: SentKept}, recentModel{keep: DefaultWindow}
+		now := time.Duration(0)
+		face := rapid.Uint32Range(1, 3)
+		t.Repeat(map[string]func(*rapid.T){
+			"mark": func(t *rapid.T) {
+				k := sentKey{drawSeenKey(t), FaceID(face.Draw(t, "face"))}
+				was := sent.get(now, k, limit)
+				timed := k.Asked.UnixMilli() != 0
+				want := !timed || was == nil || now-was.at >= SentOnce
+				if got := s.MarkSent(now, k.SeenKey, k.face); got != want {
+					t.Fatalf("MarkSent = %v, want %v", got, want)
+				}
+				if want && timed {
+					sent.put(now, k, 0)
+				}
+			},
+			"was sent": func(t *rapid.T) {
+				k := sentKey{drawSeenKey(t), FaceID(face.Draw(t, "face"))}
+				if got, want := s.WasSent(now, k.SeenKey, k.face), sent.get(now, k, limit) != nil; got != want {
+					t.Fatalf("WasSent = %v, want %v", got, want)
+				}
+			},
+			"heard": func(t *rapid.T) {
+				k, source := drawSeenKey(t), rapid.Uint64Range(1, 3).Draw(t, "source")
+				was := heard.get(now, k, limit)
+				want := was != nil && was.value != source
+				if got := s.HeardElsewhere(now, k, source); got != want {
+					t.Fatalf("HeardElsewhere = %v, want %v", got, want)
+				}
+				if got := s.Heard(now, k, source); got != want {
+					t.Fatalf("Heard = %v, want %v", got, want)
+				}
+				if was == nil {
+					heard.put(now, k, source)
+				}
+			},
+			"wait": func(t *rapid.T) {
+				now += time.Duration(rapid.Int64Range(0, int64(90*time.Second)).Draw(t, "for"))
+			},
+			"wait a little": func(t *rapid.T) { now += time.Second },
+		})
+	})
+}
+
+func TestP2aOncePerFace(t *testing.T) {
+	s := NewSeen(testSeed, 100, 0)
+	k := SeenKey{Name: 1, Seq: 2, Asked: wire.MakeAsked(3, 4)}
+	steps := []struct {
+		at   time.Duration
+		face FaceID
+		want bool
+	}{
+		{0, 1, true},
+		{0, 2, true},               // another face
+		{SentOnce - 1, 1, false},   // too early
+		{SentOnce, 1, true},        // a retry
+		{2*SentOnce - 1, 1, false}, // counted from the retry
+		{2 * SentOnce, 1, true},
+	}
+	for i, st := range steps {
+		if got := s.MarkSent(st.at, k, st.face); got != st.want {
+			t.Errorf("step %d: MarkSent at %v on face %d = %v", i, st.at, st.face, got)
+		}
+	}
+}
+
+func TestP2aNoTimestampIsNeverSeen(t *testing.T) {
+	s := NewSeen(testSeed, 100, 0)
+	k := SeenKey{Name: 1, Asked: wire.MakeAsked(0, 4)}
+	for range 3 {
+		if !s.MarkSent(0, k, 1) || s.WasSent(0, k, 1) {
+			t.Fatal("an Interest without a timestamp was recognised")
+		}
+	}
+}
+
+func TestP11ReplayFromAnotherSource(t *testing.T) {
+	s := NewSeen(testSeed, 100, time.Minute)
+	k := SeenKey{Name: 1, Seq: wire.SeqSubscribe, Asked: wire.MakeAsked(3, 120)}
+	if s.HeardElsewhere(0, k, 7) || s.Heard(0, k, 7) {
+		t.Error("the first to be heard is refused")
+	}
+	if s.Heard(time.Second, k, 7) {
+		t.Error("a retry from the same source is refused")
+	}
+	if !s.Heard(time.Second, k, 8) || !s.Heard(time.Minute, k, 8) {
+		t.Error("another source is let in within the window")
+	}
+	if s.Heard(time.Minute+1, k, 8) {
+		t.Error("another source is refused after the window")
+	}
+}
+
+// When full the oldest goes, and the ring is not larger than it was made.
+func TestSeenOverwritesTheOldest(t *testing.T) {
+	s := NewSeen(testSeed, 64, 0)
+	k := SeenKey{Asked: wire.MakeAsked(3, 4)}
+	for i := range uint32(65) {
+		k.Seq = i
+		s.MarkSent(0, k, 1)
+	}
+	k.Seq = 0
+	first := s.WasSent(0, k, 1)
+	k.Seq = 1
+	if second := s.WasSent(0, k, 1); first || !second || len(s.sent.ring) != 64 {
+		t.Errorf("oldest kept %v, second oldest kept %v, ring of %d", first, second, len(s.sent.ring))
+	}
+}
+
+// A table that was busy once and is quiet now gives its places to newcomers instead of growing.
+func TestSeenReusesWhatIsOutOfTime(t *testing.T) {
+	s := NewSeen(testSeed, 1<<16, 0)
+	for i := range 10_000 {
+		k := SeenKey{Name: name.Key(i), Asked: wire.MakeAsked(3, 4)}
+		s.MarkSent(time.Duration(i)*time.Second, k, 1)
+	}
+	if n := len(s.sent.ring); n > 128 {
+		t.Errorf("ring of %d places for 61 that are in time", n)
+	}
+}
+
+func TestSeenPlacesWrapAround(t *testing.T) {
+	r := newRecent(16, time.Hour)
+	r.first = ^uint32(0) - 5
+	for h := range uint64(40) {
+		r.put(0, h, h)
+	}
+	var got []uint64
+	for h := range uint64(40) {
+		if m := r.get(0, h); m != nil && m.value == h {
+			got = append(got, h)
+		}
+	}
+	if len(got) != 16 || !slices.IsSorted(got) || got[0] != 24 {
+		t.Errorf("kept %v, want 24 … 39", got)
+	}
+}
+
+func TestSeenSteadyStateAllocatesNothing(t *testing.T) {
+	s := NewSeen(testSeed, 256, 0)
+	k := SeenKey{Asked: wire.MakeAsked(3, 4)}
+	step := func() {
+		k.Name++
+		s.MarkSent(0, k, 1)
+		s.WasSent(0, k, 1)
+		s.Heard(0, k, 1)
+	}
+	for range 1000 {
+		step()
+	}
+	if n := testing.AllocsPerRun(1000, step); n != 0 {
+		t.Errorf("%v allocations, want 0", n)
+	}
+}
+
+func BenchmarkSeenMarkSent(b *testing.B) {
+	s := NewSeen(testSeed, 1<<16, 0)
+	k := SeenKey{Asked: wire.MakeAsked(3, 4)}
+	b.ReportAllocs()
+	for b.Loop() {
+		k.Name++
+		s.MarkSent(0, k, 1)
+	}
+}
+
+func BenchmarkSeenWasSent(b *testing.B) {
+	s := NewSeen(testSeed, 1<<16, 0)
+	k := SeenKey{Asked: wire.MakeAsked(3, 4)}
+	for range 1 << 16 {
+		k.Name++
+		s.MarkSent(0, k, 1)
+	}
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		k.Name = name.Key(i & 0x1FFFF)
+		s.WasSent(0, k, 1)
+	}
+}
