@@ -60,6 +60,9 @@ const (
 	fhdrTTL     = 0x07
 )
 
+// ReservedFHDR is bit 3 of FHDR: ignored, and relayed as it came (P-23). Our own frames send 0.
+const ReservedFHDR = 0x08
+
 // Bits of FCTRL: network key id 7:6, reserved 5:2, packet type 1:0.
 const (
 	fctrlKeyShift = 6
@@ -179,7 +182,7 @@ func (f *Frame) AppendRelay(dst []byte, ttl uint8, netID uint32) []byte {
 	start := len(dst)
 	h := Header{NetID: netID, TTL: ttl}
 	dst = h.AppendFHDR(dst)
-	dst[start] |= f.Raw[0] & 0x08
+	dst[start] |= f.Raw[0] & ReservedFHDR
 	return append(dst, f.Body...)
 }
 

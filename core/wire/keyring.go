@@ -3,6 +3,7 @@ package wire
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/zmesh/zmesh/core/drop"
 )
@@ -34,18 +35,18 @@ func NewKeyring(nets ...Network) (*Keyring, error) {
 	owner := map[[KeySize]byte]int{}
 	for i, n := range nets {
 		if i > 0 && (n.NetID <= 1 || n.NetID == nets[0].NetID) || ids[n.NetID] {
-			return nil, fmt.Errorf("Net ID %#08x stands for two networks", n.NetID)
+			return nil, fmt.Errorf("network %#08x: the Net ID stands for two networks", n.NetID)
 		}
 		ids[n.NetID] = true
 		if n.Use >= NetworkKeys || n.Keys[n.Use] == nil {
-			return nil, fmt.Errorf("Net ID %#08x: network key %d is to be used and has no value", n.NetID, n.Use)
+			return nil, fmt.Errorf("network %#08x: network key %d is to be used and has no value", n.NetID, n.Use)
 		}
 		for id, k := range n.Keys {
 			if k == nil {
 				continue
 			}
 			if *k == PublicKey {
-				return nil, fmt.Errorf("Net ID %#08x: network key %d is the public key", n.NetID, id)
+				return nil, fmt.Errorf("network %#08x: network key %d is the public key", n.NetID, id)
 			}
 			if j, dup := owner[*k]; dup && j != i {
 				return nil, fmt.Errorf("network key %d of Net ID %#08x is also a key of Net ID %#08x (P-19)", id, n.NetID, nets[j].NetID)
@@ -53,7 +54,21 @@ func NewKeyring(nets ...Network) (*Keyring, error) {
 			owner[*k] = i
 		}
 	}
-	return &Keyring{nets: append([]Network(nil), nets...)}, nil
+	return &Keyring{nets: cloneNetworks(nets)}, nil
+}
+
+// cloneNetworks copies the keys too, so that a caller may clear his own.
+func cloneNetworks(nets []Network) []Network {
+	nets = slices.Clone(nets)
+	for i := range nets {
+		for id, k := range nets[i].Keys {
+			if k != nil {
+				own := *k
+				nets[i].Keys[id] = &own
+			}
+		}
+	}
+	return nets
 }
 
 // Index finds the network of a Net ID as it stands in a frame (P-19).
