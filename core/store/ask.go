@@ -1,0 +1,141 @@
+package store
+
+import (
+	"time"
+
+	"github.com/zmesh/zmesh/core/name"
+)
+
+// Newest is the newest stored content of a name, with what P-15 asks about it.
+type Newest struct {
+	Body      []byte // valid until the next call on the shard
+	Seq       uint32
+	Ext       uint64
+	Arrived   time.Duration // since the node's start; below 0 if an earlier run stored it
+	Face      uint32        // where it came from; 0 after it was read from disk
+	Producer  bool          // came from the name's producer face
+	Covered   bool          // came through a live upstream subscription; false after it was read from disk
+	Published bool          // the name was published here: this node is its first hop
+	Stale     bool          // a newer one passed and was not kept: P-15 must not answer with this as the newest
+}
+
+// Known is what the index alone knows of a name.
+type Known struct {
+	Newest    uint32 // FSEQ of the newest admitted
+	Ext       uint64 // the same, extended
+	Stored    uint64 // ext of the newest stored; 0: none
+	Lowest    uint32 // nothing before it is stored; it need not be stored itself
+	LowestExt uint64
+	Published bool  // admitted from a producer face here at some time: this node is the first hop
+	Class     Class // Memory: never on disk, so never confirmed (P-13)
+	OnDisk    bool  // some of it may be on disk only
+}
+
+// Exact answers for the content numbered seq: the one stored last under this number (P-1). The body comes with Hit and
+// Uncommitted and is valid until the next call on the shard.
+func (s *Shard) Exact(k name.Key, seq uint32) (body []byte, st Status) {
+	id, e := s.lookup(k)
+	if e == nil {
+		return nil, Miss
+	}
+	at, _ := s.index.get(indexKey(id, seq))
+	if s.log.holds(pos(at)) {
+		r := s.log.at(pos(at))
+		if s.expired(e, r) {
+			return nil, Miss
+		}
+		return r.body(), r.status()
+	}
+	if s.mayBeOnDisk(e, seq) {
+		return nil, OnDisk
+	}
+	return nil, Miss
+}
+
+// status tells whether the record is as safe as its class promises (P-13).
+func (r record) status() Status {
+	if r.flags()&(queued|committed) == queued {
+		return Uncommitted
+	}
+	return Hit
+}
+
+// Newest answers for the newest stored content. With OnDisk all but Body, Face and Covered is filled in.
+func (s *Shard) Newest(k name.Key) (n Newest, st Status) {
+	_, e := s.lookup(k)
+	if e == nil || e.newest == 0 {
+		return n, Miss
+	}
+	if s.aged(e) {
+		return n, Miss
+	}
+	n = Newest{Seq: uint32(e.newest) & seqMask, Ext: e.newest, Arrived: e.newestTime, Producer: e.byProducer,
+		Published: e.published, Stale: e.newest < e.top}
+	if e.newestAt != 0 {
+		r := s.log.at(e.newestAt)
+		n.Body, n.Face, n.Covered = r.body(), r.face(), r.is(covered)
+		return n, r.status()
+	}
+	if e.safe && s.onDisk(e) {
+		return n, OnDisk
+	}
+	return Newest{}, Miss
+}
+
+// Known tells what the index has of k.
+func (s *Shard) Known(k name.Key) (known Known, ok bool) {
+	_, e := s.lookup(k)
+	if e == nil || e.top == 0 {
+		return known, false
+	}
+	return Known{Newest: uint32(e.top) & seqMask, Ext: e.top, Stored: e.newest, Lowest: uint32(e.lowest) & seqMask,
+		LowestExt: e.lowest, Published: e.published, Class: s.rules[e.rule].Class, OnDisk: s.onDisk(e)}, true
+}
+
+// answers tells whether a wildcard finds k: something of it is here.
+func (s *Shard) answers(k name.Key) bool {
+	_, e := s.lookup(k)
+	return e != nil && e.newest != 0 && !s.aged(e) && (e.live > 0 || s.onDisk(e))
+}
+
+// aged tells whether the newest of e is past its retention and no rule keeps it.
+func (s *Shard) aged(e *entry) bool {
+	rule := &s.rules[e.rule]
+	return !rule.KeepNewest && s.now-e.newestTime > rule.Retention
+}
+
+// expired tells the same of any record of e. Retention is exact on read: what is past it is not here, whether or not its
+// memory was given back.
+func (s *Shard) expired(e *entry, r record) bool {
+	rule := &s.rules[e.rule]
+	if s.now-r.arrived() <= rule.Retention {
+		return false
+	}
+	return !rule.KeepNewest || r.ext() != e.newest
+}
+
+// onDisk tells whether the disk may have contents of e.
+func (s *Shard) onDisk(e *entry) bool {
+	if e.highest == 0 {
+		return false
+	}
+	return e.lastHour >= s.oldest || s.rules[e.rule].KeepNewest
+}
+
+// mayBeOnDisk tells whether the disk may have seq of e: in some epoch it lies between the lowest and the newest there.
+func (s *Shard) mayBeOnDisk(e *entry, seq uint32) bool {
+	if !s.onDisk(e) {
+		return false
+	}
+	_, ok := extOnDisk(e.highest, e.lowest, seq)
+	return ok
+}
+
+// extOnDisk gives the latest ext with this FSEQ that is not above highest; ok is false if it is below lowest.
+func extOnDisk(highest, lowest uint64, seq uint32) (ext uint64, ok bool) {
+	ext = highest&^seqMask | uint64(seq)
+	if ext > highest {
+		ext -= 1 << seqBits
+	}
+	return ext, ext >= lowest && ext <= highest
+}

@@ -1,0 +1,103 @@
+package store
+
+import (
+	"time"
+
+	"github.com/zmesh/zmesh/core/name"
+)
+
+// lookup gives the entry of k, or 0 and nil. The pointer is valid until the next name is taken in.
+func (s *Shard) lookup(k name.Key) (uint32, *entry) {
+	id, ok := s.ids.get(uint64(k) | keyMark)
+	if !ok {
+		return 0, nil
+	}
+	return uint32(id), &s.entries[id]
+}
+
+// intern gives the entry of p's name, a new one if there is none. nil: there is no room.
+func (s *Shard) intern(p *Put) (uint32, *entry) {
+	if id, e := s.lookup(p.Key); e != nil {
+		return id, e
+	}
+	if s.ids.n >= s.cfg.MaxNames && !s.forgetOne() {
+		if s.now-s.warned >= time.Hour {
+			s.warned = s.now
+			s.event(NamesExhausted, p.Key, 0, p.Face)
+		}
+		return 0, nil
+	}
+	return s.newEntry(p.Key)
+}
+
+func (s *Shard) newEntry(k name.Key) (uint32, *entry) {
+	var id uint32
+	if n := len(s.unused); n > 0 {
+		id, s.unused = s.unused[n-1], s.unused[:n-1]
+	} else {
+		id = uint32(len(s.entries))
+		s.entries = append(s.entries, entry{})
+	}
+	s.entries[id] = entry{key: k, rule: uint16(ruleIndex(s.rules, k))}
+	s.ids.put(uint64(k)|keyMark, uint64(id))
+	if s.cfg.Sorted {
+		s.names.add(k, s.exists)
+	}
+	return id, &s.entries[id]
+}
+
+func (s *Shard) exists(k name.Key) bool {
+	_, e := s.lookup(k)
+	return e != nil
+}
+
+// forgetOne lets go of the name that has had nothing in memory for longest and has nothing on disk. A few are looked at
+// for each newcomer; those that are still needed go to the end.
+func (s *Shard) forgetOne() bool {
+	const tries = 8
+	for range tries {
+		id := s.entries[0].next
+		if id == 0 {
+			return false
+		}
+		e := &s.entries[id]
+		if e.pins == 0 && !s.onDisk(e) {
+			s.forget(id, e)
+			return true
+		}
+		s.wake(id, e)
+		s.rest(id, e)
+	}
+	return false
+}
+
+func (s *Shard) forget(id uint32, e *entry) {
+	s.wake(id, e)
+	s.dropRun(e)
+	s.ids.del(uint64(e.key) | keyMark)
+	*e = entry{}
+	s.unused = append(s.unused, id)
+	s.stats.NamesForgotten++
+}
+
+// rest puts a name with nothing in memory at the end of the ring.
+func (s *Shard) rest(id uint32, e *entry) {
+	if e.inRing || e.live > 0 {
+		return
+	}
+	head := &s.entries[0]
+	e.prev, e.next = head.prev, 0
+	s.entries[head.prev].next = id
+	head.prev = id
+	e.inRing = true
+}
+
+// wake takes a name out of the ring.
+func (s *Shard) wake(id uint32, e *entry) {
+	if !e.inRing {
+		return
+	}
+	s.entries[e.prev].next = e.next
+	s.entries[e.next].prev = e.prev
+	e.prev, e.next, e.inRing = 0, 0, false
+}

@@ -1,0 +1,314 @@
+package store
+
+import (
+	"bytes"
+	"encoding/binary"
+	"time"
+
+	"github.com/zmesh/zmesh/core/name"
+)
+
+// Shard is one worker's part of the Content Store. All its methods are called under that worker's mutex; none blocks, does
+// I/O or starts a goroutine. Put, Exact and Newest do not allocate once the tables have grown.
+type Shard struct {
+	cfg      Config
+	rules    []Rule
+	ids      table // name.Key | keyMark -> entry
+	records  int   // in memory
+	index    table // entry<<24 | FSEQ -> pos of the record stored last
+	entries  []entry
+	unused   []uint32 // of entries
+	log      recordLog
+	names    sorted
+	suspects suspects
+	released []Released
+	faces    faceBytes
+	fetching table // entry<<24 | asked -> 1
+	longest  time.Duration
+	now      time.Duration
+	wall     int64
+	oldest   uint32 // hours of the backend before this one are gone
+	warned   time.Duration
+	stats    Stats
+}
+
+// keyMark keeps the key of the name of zeros from being the empty slot's. Keys use 56 bits.
+const keyMark = 1 << 63
+
+// entry is what is known of a name. Entry 0 is the head of the ring of those with nothing in memory.
+type entry struct {
+	key        name.Key
+	top        uint64 // ext of the newest admitted; 0: none yet
+	newest     uint64 // ext of the newest stored; below top if the newest was not kept
+	newestAt   pos    // 0: not in memory
+	newestTime time.Duration
+	newestWall int64
+	lowest     uint64 // nothing below it is here, in memory or on disk
+	jump       uint64 // last of a forward jump that is not believed yet (P-17)
+	paidTo     time.Duration
+	highest    uint64 // ext of the highest number on disk; 0: none
+	newestMAC  uint32
+	next, prev uint32 // ring of those with nothing in memory, the one that became so first in front
+	live       uint32 // records in memory
+	lastHour   uint32 // latest hour of the backend with one of its contents
+	rule       uint16
+	run        uint16 // 1 + its run of suspects; 0: none
+	pins       uint16 // reads under way
+	jumps      uint8
+	inRing     bool
+	published  bool
+	byProducer bool // the newest came from the producer face
+	safe       bool // the newest is on disk
+}
+
+// Put is a content that arrived and was admitted (P-17).
+type Put struct {
+	Key        name.Key
+	Seq        uint32        // 1 … 0xFFFFFE
+	Body       []byte        // Content Name … MAC, as wire.Frame.Body; copied if kept
+	Now        time.Duration // monotonic, since the node's start; never goes back
+	Wall       int64         // Unix ms
+	Face       uint32
+	Producer   bool  // came from the name's producer face (P-17)
+	Covered    bool  // came through a live upstream subscription (P-16)
+	NeverCache bool  // the name's class is never cached
+	Share      int64 // bytes an hour that the face may store; 0: a quarter of Config.HourBytes; Unlimited (P-22)
+}
+
+// Outcome is what became of a content.
+type Outcome struct {
+	Verdict  Verdict
+	Cause    Cause      // of NotKept
+	Ext      uint64     // FSEQ extended to 64 bits, epoch<<24 | FSEQ; 0 of Suspect
+	Newest   bool       // it is now the newest known of the name, stored or not
+	Epoch    bool       // it opened a new epoch
+	Released []Released // suspect frames admitted together with it, oldest first. Valid until the next call
+}
+
+// Released is a frame that was kept aside and is admitted now: to be forwarded before the one that released it.
+type Released struct {
+	Seq  uint32
+	Ext  uint64
+	Face uint32
+	Body []byte
+}
+
+// NewShard makes a shard and loads the index of its Backend, if there is one.
+func NewShard(cfg Config) *Shard {
+	cfg.setDefaults()
+	s := &Shard{cfg: cfg, rules: cfg.rules(), log: newLog(cfg.LogBytes), entries: make([]entry, 1, 16)}
+	s.suspects.limit = min(cfg.MaxSuspects, 1<<16-2)
+	s.ids.seed, s.index.seed, s.fetching.seed, s.faces.bytes.seed = cfg.Seed, cfg.Seed, cfg.Seed, cfg.Seed
+	for i := range s.rules {
+		s.longest = max(s.longest, s.rules[i].Retention)
+	}
+	s.tick(cfg.Now, cfg.Wall)
+	s.warned = s.now - time.Hour
+	if cfg.Backend != nil {
+		cfg.Backend.Load(s.notify, s.load)
+	}
+	return s
+}
+
+// Put takes a content: decides where it stands (P-1, P-17), whether it is kept (P-22), and keeps it.
+func (s *Shard) Put(p *Put) Outcome {
+	s.tick(p.Now, p.Wall)
+	if p.NeverCache {
+		return s.notKept(NeverCached, firstEpoch|uint64(p.Seq), true)
+	}
+	id, e := s.intern(p)
+	if e == nil {
+		return s.notKept(NamesFull, firstEpoch|uint64(p.Seq), true)
+	}
+	if e.top == 0 {
+		e.top = firstEpoch | uint64(p.Seq)
+		return s.admit(id, e, p, e.top, ahead)
+	}
+	ext, st := place(e.top, p.Seq)
+	twin, clash := s.compare(id, e, p, ext)
+	if twin != 0 {
+		return s.duplicate(id, e, p, twin)
+	}
+	if p.Producer && s.mayOpen(e, p, st, clash) {
+		return s.putAside(id, e, p)
+	}
+	if clash {
+		s.stats.Conflicts++
+		s.event(ConflictSeen, p.Key, ext, p.Face)
+		return Outcome{Verdict: Conflict, Ext: ext}
+	}
+	return s.admit(id, e, p, ext, st)
+}
+
+// mayOpen tells whether a content of the producer face is a candidate of a new epoch (P-1): a backward jump, other bytes
+// under a stored number, or the number after such a one. A number that is ahead is believed at once, unless it completes a
+// run: an honest newcomer must not wait because of one odd frame before it.
+func (s *Shard) mayOpen(e *entry, p *Put, st step, clash bool) bool {
+	if clash || st == back {
+		return true
+	}
+	r := s.runOf(e)
+	if !r.continuedBy(p) {
+		return false
+	}
+	return st == late || st == same || r.n+1 >= epochRun
+}
+
+// compare looks for stored contents with p's number: twin is the ext of a byte-identical one, in whatever epoch; clash
+// tells that ext itself is taken by other bytes.
+func (s *Shard) compare(id uint32, e *entry, p *Put, ext uint64) (twin uint64, clash bool) {
+	const longestChain = 16 // epochs of one number in memory; a producer that opens more of them is rate-limited anyway
+	at, _ := s.index.get(indexKey(id, p.Seq))
+	for i := 0; i < longestChain && s.log.holds(pos(at)); i++ {
+		r := s.log.at(pos(at))
+		if bytes.Equal(r.body(), p.Body) {
+			return r.ext(), false
+		}
+		clash = clash || r.ext() == ext
+		at = uint64(r.prev())
+	}
+	if ext == e.newest && e.newestAt == 0 && e.safe {
+		// Not in memory: its MAC says whether it is the same.
+		if e.newestMAC == macOf(p.Body) {
+			return ext, false
+		}
+		clash = true
+	}
+	return 0, clash
+}
+
+// duplicate answers for bytes that are here. A content that the disk refused is tried again: the producer that asks its own
+// number back (P-13) got no answer, and sends it once more.
+func (s *Shard) duplicate(id uint32, e *entry, p *Put, ext uint64) Outcome {
+	s.stats.Duplicates++
+	if at, _ := s.index.get(indexKey(id, p.Seq)); s.log.holds(pos(at)) {
+		r := s.log.at(pos(at))
+		if r.is(failed) && r.ext() == ext && s.write(e, p, ext, s.rules[e.rule].Class) {
+			r.set(r.flags()&^failed | queued)
+		}
+	}
+	return Outcome{Verdict: Duplicate, Ext: ext}
+}
+
+// admit takes a content that has its place in the order.
+func (s *Shard) admit(id uint32, e *entry, p *Put, ext uint64, st step) Outcome {
+	out := Outcome{Ext: ext, Newest: s.advance(e, p, ext, st)}
+	if out.Newest && p.Producer {
+		s.dropRun(e)
+	}
+	out.Cause = s.keep(id, e, p, ext)
+	if out.Cause != NoCause {
+		out.Verdict = NotKept
+	} else if !out.Newest {
+		s.stats.Late++
+	}
+	return out
+}
+
+// advance moves the newest on and reports what is worth it.
+func (s *Shard) advance(e *entry, p *Put, ext uint64, st step) bool {
+	before := e.top
+	newest := e.advance(ext, st)
+	if newest && ext>>seqBits > before>>seqBits {
+		s.event(EpochWrapped, p.Key, ext, p.Face)
+	}
+	if newest && st == far {
+		s.event(JumpConfirmed, p.Key, ext, p.Face)
+	}
+	return newest
+}
+
+func (s *Shard) notKept(c Cause, ext uint64, newest bool) Outcome {
+	s.stats.NotKept[c]++
+	return Outcome{Verdict: NotKept, Cause: c, Ext: ext, Newest: newest}
+}
+
+// keep stores a content, or says why it does not.
+func (s *Shard) keep(id uint32, e *entry, p *Put, ext uint64) Cause {
+	e.published = e.published || p.Producer
+	rule := &s.rules[e.rule]
+	size := recordSize(len(p.Body))
+	cause := NoCause
+	switch {
+	case e.overRate(rule, s.now):
+		cause = Rate
+	case s.overShare(p, size):
+		cause = FaceShare
+	case rule.Class != Memory && !s.write(e, p, ext, rule.Class):
+		cause = QueueFull
+	}
+	if cause != NoCause {
+		s.stats.NotKept[cause]++
+		s.rest(id, e)
+		return cause
+	}
+	e.charge(rule, s.now)
+	s.faces.add(p.Face, size)
+	s.store(id, e, p, ext, rule.Class)
+	return NoCause
+}
+
+// write hands a content to the backend.
+func (s *Shard) write(e *entry, p *Put, ext uint64, class Class) bool {
+	w := Write{Key: p.Key, Ext: ext, Wall: p.Wall, Class: class, Producer: p.Producer, Body: p.Body, Published: e.published,
+		Newest: e.newest, NewestAt: e.newestWall, NewestMAC: e.newestMAC, FromFirst: e.byProducer}
+	if ext <= e.top && ext >= e.newest {
+		w.Newest, w.NewestAt, w.NewestMAC, w.FromFirst = ext, p.Wall, macOf(p.Body), p.Producer
+	}
+	return s.cfg.Backend.Write(&w)
+}
+
+// store puts the record into the log and the index.
+func (s *Shard) store(id uint32, e *entry, p *Put, ext uint64, class Class) {
+	flags := flag(p.Producer, fromProducer) | flag(p.Covered, covered) | flag(class != Memory, queued)
+	e.live++ // before there is room: so that the name is not let go of
+	s.wake(id, e)
+	at := s.append(id, p, ext, flags)
+	if e.lowest == 0 || ext < e.lowest {
+		e.lowest = ext
+	}
+	if ext <= e.top && ext >= e.newest {
+		e.newest, e.newestAt, e.newestTime, e.newestWall = ext, at, p.Now, p.Wall
+		e.newestMAC, e.byProducer, e.safe = macOf(p.Body), p.Producer, false
+		s.stats.Newest++
+	}
+	s.stats.Stored++
+}
+
+// append makes room for a record, writes it and lets the index point to it.
+func (s *Shard) append(id uint32, p *Put, ext uint64, flags uint8) pos {
+	s.reserve(recordSize(len(p.Body)))
+	key := indexKey(id, p.Seq)
+	prev, _ := s.index.get(key)
+	var header [recordHeader]byte
+	record(header[:]).init(ext, pos(prev), p.Now, id, p.Face, len(p.Body), flags)
+	at := s.log.add(header[:], p.Body)
+	if head := s.log.segment(s.log.head); p.Now > head.last {
+		head.last = p.Now
+	}
+	s.index.put(key, uint64(at))
+	s.records++
+	return at
+}
+
+func flag(on bool, f uint8) uint8 {
+	if on {
+		return f
+	}
+	return 0
+}
+
+func indexKey(id, seq uint32) uint64 { return uint64(id)<<seqBits | uint64(seq) }
+
+// macOf gives the last four bytes of a body.
+func macOf(body []byte) uint32 {
+	if len(body) < 4 {
+		return 0
+	}
+	return binary.BigEndian.Uint32(body[len(body)-4:])
+}
+
+func (s *Shard) tick(now time.Duration, wall int64) {
+	s.now = max(s.now, now)
+	s.wall = wall
+}

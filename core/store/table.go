@@ -1,0 +1,121 @@
+package store
+
+import "math/bits"
+
+// parts of a table grow each on its own, so that a grown index never stops the path for longer than a 64th of it takes.
+const tableParts = 64
+
+// table is an open-addressing map from uint64 to uint64 with linear probing and backward-shift deletion, keyed with a
+// secret seed. Key 0 is not allowed: it marks an empty slot. It allocates only when it grows.
+//
+// Go's map would do but for three things: it takes no seed that a simulation can repeat, it never gives the same order of
+// growth, and it cannot grow piecewise. core/table has a map of the same kind; the two can become one.
+type table struct {
+	seed  [2]uint64
+	parts [tableParts]part
+	n     int
+}
+
+type part struct {
+	slots []slot // power of two
+	n     int
+}
+
+type slot struct{ key, val uint64 }
+
+const minSlots = 8
+
+func (t *table) hash(k uint64) uint64 {
+	hi, lo := bits.Mul64(k^t.seed[0], 0x9E3779B97F4A7C15)
+	hi, lo = bits.Mul64(hi^lo^t.seed[1], 0xE7037ED1A0B428DB)
+	return hi ^ lo
+}
+
+// find gives the part and, if k is there, its slot.
+func (t *table) find(k uint64) (p *part, i int) {
+	h := t.hash(k)
+	p = &t.parts[h>>(64-6)]
+	mask := len(p.slots) - 1
+	if mask < 0 {
+		return p, -1
+	}
+	for i = int(h) & mask; p.slots[i].key != 0; i = (i + 1) & mask {
+		if p.slots[i].key == k {
+			return p, i
+		}
+	}
+	return p, -1
+}
+
+func (t *table) get(k uint64) (uint64, bool) {
+	p, i := t.find(k)
+	if i < 0 {
+		return 0, false
+	}
+	return p.slots[i].val, true
+}
+
+func (t *table) put(k, v uint64) {
+	p, i := t.find(k)
+	if i >= 0 {
+		p.slots[i].val = v
+		return
+	}
+	if 4*(p.n+1) > 3*len(p.slots) {
+		t.grow(p)
+	}
+	p.n++
+	t.n++
+	t.insert(p, slot{k, v})
+}
+
+// insert places s, which is not there, in p, which has room.
+func (t *table) insert(p *part, s slot) {
+	mask := len(p.slots) - 1
+	i := int(t.hash(s.key)) & mask
+	for p.slots[i].key != 0 {
+		i = (i + 1) & mask
+	}
+	p.slots[i] = s
+}
+
+func (t *table) grow(p *part) {
+	old := p.slots
+	p.slots = make([]slot, max(minSlots, 2*len(old)))
+	for _, s := range old {
+		if s.key != 0 {
+			t.insert(p, s)
+		}
+	}
+}
+
+func (t *table) del(k uint64) {
+	p, i := t.find(k)
+	if i < 0 {
+		return
+	}
+	p.n--
+	t.n--
+	t.closeGap(p, i)
+}
+
+// closeGap moves back what stands behind an emptied slot and would no longer be found.
+func (t *table) closeGap(p *part, gap int) {
+	mask := len(p.slots) - 1
+	for i := (gap + 1) & mask; p.slots[i].key != 0; i = (i + 1) & mask {
+		home := int(t.hash(p.slots[i].key)) & mask
+		if (i-home)&mask >= (i-gap)&mask {
+			p.slots[gap] = p.slots[i]
+			gap = i
+		}
+	}
+	p.slots[gap] = slot{}
+}
+
+func (t *table) clear() {
+	for i := range t.parts {
+		clear(t.parts[i].slots)
+		t.parts[i].n = 0
+	}
+	t.n = 0
+}
