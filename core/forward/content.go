@@ -1,0 +1,282 @@
+package forward
+
+import (
+	"time"
+
+	"github.com/zmesh/zmesh/core/drop"
+	"github.com/zmesh/zmesh/core/name"
+	"github.com/zmesh/zmesh/core/store"
+	"github.com/zmesh/zmesh/core/table"
+	"github.com/zmesh/zmesh/core/wire"
+)
+
+// content is the way of a Content: admitted (P-17)? → store → everyone who waits.
+func (w *Worker) content(r *received) drop.Reason {
+	a := w.claims(r)
+	if why := w.admit(r, &a); why != drop.None {
+		return why
+	}
+	known, knows := w.store.Known(r.key)
+	out := w.store.Put(&store.Put{
+		Key: r.key, Seq: r.Seq, Body: r.Body, Now: w.now.Mono, Wall: w.now.Wall, Face: uint32(r.face.id),
+		Producer: a.producer, Covered: a.covered, NeverCache: w.naming(r.key).NeverCached(r.Name),
+	})
+	switch out.Verdict {
+	case store.Conflict:
+		return drop.Conflict
+	case store.Suspect:
+		return drop.Suspect
+	}
+	if out.Epoch {
+		w.epoch(r, &out)
+	}
+	if a.producer {
+		w.sleeperHeard(r, out.Verdict == store.Stored || out.Verdict == store.NotKept)
+	}
+	newest := !knows || out.Newest || out.Epoch || !wire.Newer(known.Newest, r.Seq) // P-15
+	served := w.serve(r, &a, newest)
+	if out.Verdict == store.Duplicate && served == 0 {
+		return drop.Duplicate
+	}
+	return drop.None
+}
+
+// opened serves a content that was kept aside until the disk was asked whether it is an old one (P-1).
+func (w *Worker) opened(res *store.Result) {
+	producer, _ := w.producers.Face(w.now.Mono, res.Key)
+	f := w.face(producer)
+	if f == nil {
+		return
+	}
+	r := received{key: res.Key, face: f}
+	r.Raw, r.Body, r.Name, r.Seq, r.TTL = []byte{0}, res.Body, res.Key.Name(), res.Seq, wire.MaxTTL
+	if res.Epoch {
+		w.epoch(&r, &store.Outcome{})
+	}
+	a := w.claims(&r)
+	w.serve(&r, &a, true)
+}
+
+// claims is who asked for a Content.
+type claims struct {
+	exact, newest *table.Entry
+	sub           *table.Sub
+	solicited     bool // its face was asked (P-17)
+	covered       bool // … by a live subscription of ours (P-15 b)
+	producer      bool // it came from the name's producer face
+}
+
+func (w *Worker) claims(r *received) (a claims) {
+	a.exact = w.pit.Find(table.PITKey{Name: r.key, Seq: r.Seq})
+	a.newest = w.pit.Find(table.PITKey{Name: r.key})
+	a.sub = w.subs.Find(r.key)
+	a.solicited = a.exact.Asks(r.face.id) || a.newest.Asks(r.face.id)
+	a.covered = w.through(a.sub, r.face.id)
+	w.eachWildEntry(r.key, r.Seq, func(e *table.Entry) { a.solicited = a.solicited || e.Asks(r.face.id) })
+	w.eachWildSub(r.key, func(s *table.Sub) { a.covered = w.through(s, r.face.id) || a.covered })
+	a.solicited = a.solicited || a.covered
+	return a
+}
+
+// through notes that content came by our subscription at a face, if there is one.
+func (w *Worker) through(s *table.Sub, face FaceID) bool {
+	if s == nil {
+		return false
+	}
+	up := s.Up(face)
+	if up == nil || up.Deadline <= w.now.Mono {
+		return false
+	}
+	up.Synced = true
+	return true
+}
+
+// admit is P-17: what nobody asked for comes in only from a face that may publish the name and is, or becomes, its producer
+// face.
+func (w *Worker) admit(r *received, a *claims) drop.Reason {
+	if !r.face.cfg.Publish.Covers(r.Name) {
+		return unless(a.solicited, drop.Unsolicited)
+	}
+	switch w.producers.Claim(w.now.Mono, r.key, r.face.id) {
+	case table.ClaimOther:
+		if !a.solicited && w.alarm.spend(w.now.Mono) == 1 {
+			w.n.cfg.Happened(Happening{What: SecondProducer, Face: r.face.id, Name: r.Name})
+		}
+		return unless(a.solicited, drop.SecondProducer)
+	case table.ClaimFull:
+		return unless(a.solicited, drop.Quota)
+	}
+	a.producer = true
+	return drop.None
+}
+
+func unless(ok bool, why drop.Reason) drop.Reason {
+	if ok {
+		return drop.None
+	}
+	return why
+}
+
+// epoch starts the numbers of a name anew for its subscribers and sends what was kept aside (P-1).
+func (w *Worker) epoch(r *received, out *store.Outcome) {
+	w.n.cfg.Happened(Happening{What: EpochOpened, Face: r.face.id, Name: r.Name})
+	if s := w.subs.Find(r.key); s != nil {
+		for i := range s.Askers {
+			s.Askers[i].Window = table.Window{}
+		}
+	}
+	w.eachWildSub(r.key, func(s *table.Sub) {
+		for i := range s.Askers {
+			if win := w.deliveries.Find(r.key, s.Askers[i].Face); win != nil {
+				*win = table.Window{}
+			}
+		}
+	})
+	for i := range out.Released {
+		earlier := *r
+		earlier.Seq, earlier.Body = out.Released[i].Seq, out.Released[i].Body
+		a := w.claims(&earlier)
+		w.serve(&earlier, &a, true)
+	}
+}
+
+// serve sends a Content to everyone who waits for it and tells to how many. Exact and newest in-records take any
+// matching Content, whether it was seen before or not (P-2b); a newest none that is older than the newest known (P-15). With TTL 0 it has
+// arrived: it is stored and nobody else's (P-23).
+func (w *Worker) serve(r *received, a *claims, newest bool) (served int) {
+	reply := w.isReply(r, a)
+	if r.TTL == 0 {
+		return 0
+	}
+	c := copies{w: w, key: r.key, body: r.Body, ttl: r.TTL - 1, reserved: r.Raw[0] & wire.ReservedFHDR}
+	if a.exact != nil {
+		served += w.satisfy(a.exact, r.face, &c)
+	}
+	if a.newest != nil && newest {
+		served += w.satisfy(a.newest, r.face, &c)
+	}
+	w.eachWildEntry(r.key, r.Seq, func(e *table.Entry) { served += w.satisfyWild(e, r, &c, newest) })
+	return served + w.push(r, a.sub, &c, newest, reply)
+}
+
+// isReply tells whether a Content is the answer of a forwarder's store to the newest that opened our subscription: what was
+// published before anyone here subscribed. A store's answers have TTL 7 (P-21) and what a forwarder passes on has less; but a producer's own
+// frames may have 7 too, so this is believed only of a peer that is known as a forwarder (P-18).
+func (w *Worker) isReply(r *received, a *claims) bool {
+	return a.newest != nil && a.newest.In(Self) != nil && a.newest.Asks(r.face.id) &&
+		r.TTL == wire.MaxTTL && r.face.forwarder.Load()
+}
+
+// satisfy sends a Content to the askers of an entry and removes it.
+func (w *Worker) satisfy(e *table.Entry, from *Face, c *copies) (served int) {
+	for i := range e.Ins {
+		in := &e.Ins[i]
+		if in.Face == Self {
+			served++
+			continue
+		}
+		if f := w.usable(in.Face); f != nil && f != from && in.Deadline > w.now.Mono {
+			w.send(f, c.of(f, in.Public))
+			served++
+		}
+	}
+	w.stats.Satisfied++
+	w.removeEntry(e)
+	return served
+}
+
+// push sends a Content to the subscribers of its name, each number once (P-16). It never goes back to where it came from.
+func (w *Worker) push(r *received, s *table.Sub, c *copies, newest, reply bool) (served int) {
+	w.serial++
+	if s != nil {
+		for i := range s.Askers {
+			a := &s.Askers[i]
+			if w.pushTo(a.Face, a.Deadline, &a.Window, r, c, newest, reply) {
+				served++
+			}
+		}
+	}
+	w.eachWildSub(r.key, func(s *table.Sub) {
+		for i := range s.Askers {
+			a := &s.Askers[i]
+			if w.marked(a.Face) {
+				continue
+			}
+			win, _ := w.deliveries.Window(r.key, a.Face)
+			if w.pushTo(a.Face, a.Deadline, win, r, c, newest, reply) {
+				served++
+			}
+		}
+	})
+	return served
+}
+
+func (w *Worker) pushTo(to FaceID, deadline time.Duration, win *table.Window, r *received, c *copies, newest, reply bool) bool {
+	f := w.usable(to)
+	if f == nil || deadline <= w.now.Mono {
+		return false
+	}
+	w.mark(to)
+	if !win.Set && reply { // published before anyone here asked
+		win.Base(r.Seq)
+		return false
+	}
+	if !win.Set && !newest || !win.Once(r.Seq) || f == r.face {
+		return false
+	}
+	w.stats.Pushed++
+	return w.send(f, c.of(f, false))
+}
+
+// mark and marked keep one Content from going twice to a face with overlapping subscriptions.
+func (w *Worker) mark(id FaceID) {
+	s := slotOf(id)
+	for len(w.marks) <= s {
+		w.marks = append(w.marks, 0)
+	}
+	w.marks[s] = w.serial
+}
+
+func (w *Worker) marked(id FaceID) bool {
+	s := slotOf(id)
+	return s < len(w.marks) && w.marks[s] == w.serial
+}
+
+// answer sends a stored body to one face: TTL 7, ProxyMe 0 (P-21).
+func (w *Worker) answer(f *Face, k name.Key, body []byte, public bool) {
+	c := copies{w: w, key: k, body: body, ttl: wire.MaxTTL}
+	w.send(f, c.of(f, public))
+}
+
+// copies are the forms in which one Content leaves: built once each, however many faces they go to.
+type copies struct {
+	w        *Worker
+	key      name.Key
+	body     []byte
+	ttl      uint8
+	reserved byte // FHDR bit 3 as it came (P-23)
+
+	plain, tagged, public []byte
+}
+
+// of gives the form for a face: with a Net ID or without (P-19), or under the public key (P-9). ProxyMe is always cleared (P-8).
+func (c *copies) of(f *Face, public bool) []byte {
+	netID := c.w.netIDOut(f, c.key)
+	form := &c.plain
+	switch {
+	case public:
+		form = &c.public
+	case netID > 1:
+		form = &c.tagged
+	}
+	if *form == nil {
+		h := wire.Header{NetID: netID, TTL: c.ttl}
+		raw := h.AppendFHDR(c.w.out.take(len(c.body) + 1 + wire.NetIDSize))
+		raw[0] |= c.reserved
+		*form = append(raw, c.body...)
+		if public {
+			c.w.v.SignPublic(*form)
+		}
+	}
+	return *form
+}

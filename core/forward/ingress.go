@@ -1,0 +1,251 @@
+package forward
+
+import (
+	"time"
+
+	"github.com/zmesh/zmesh/core/drop"
+	"github.com/zmesh/zmesh/core/name"
+	"github.com/zmesh/zmesh/core/table"
+	"github.com/zmesh/zmesh/core/wire"
+)
+
+// received is a frame that was verified, on its way to a worker.
+type received struct {
+	wire.Frame
+	key    name.Key
+	face   *Face
+	public bool // under the public key (P-9)
+}
+
+// Ingress is where a link's reader puts frames. It belongs to one goroutine; a node may have several. Frames of one name
+// keep their order within one Ingress.
+type Ingress struct {
+	n        *Node
+	v        *wire.Verifier
+	now      Now
+	byWorker [][]received
+	control  []received
+}
+
+// Ingress makes one more.
+func (n *Node) Ingress() *Ingress {
+	return &Ingress{n: n, v: n.cfg.Keys.Verifier(), byWorker: make([][]received, len(n.workers))}
+}
+
+// Begin starts a burst.
+func (g *Ingress) Begin(now Now) { g.now = now }
+
+// Add takes one frame of the burst. raw must stay as it is until Run returns; TTL and flags may be read, nothing is
+// written. The reason why it was dropped, if it was, is counted at the face already.
+func (g *Ingress) Add(f *Face, raw []byte) drop.Reason {
+	f.inBytes.Add(uint64(len(raw)))
+	f.inFrames.Add(1)
+	why := g.add(f, raw)
+	if why != drop.None {
+		f.drop(why)
+	}
+	return why
+}
+
+func (g *Ingress) add(f *Face, raw []byte) drop.Reason {
+	if f.gone.Load() {
+		return drop.NoFace
+	}
+	if len(raw) > f.mtu() {
+		return drop.Long
+	}
+	if f.fail.spent(g.now.Mono) >= g.n.lim.PeerFailures { // P-20
+		return drop.MACBudget
+	}
+	var r received
+	why := g.check(&r, raw)
+	if why == drop.BadMAC || why == drop.UnknownKey {
+		f.fail.spend(g.now.Mono)
+	}
+	if why != drop.None {
+		return why
+	}
+	if r.public && f.pub.spend(g.now.Mono) > g.n.lim.PublicRate {
+		return drop.PublicRate
+	}
+	r.face = f
+	f.last.Store(int64(g.now.Mono))
+	g.sort(&r)
+	return drop.None
+}
+
+// check parses and verifies: all that can be said of a frame without a face.
+func (g *Ingress) check(r *received, raw []byte) drop.Reason {
+	if why := r.Parse(raw); why != drop.None {
+		return why
+	}
+	net, why := g.v.Verify(&r.Frame)
+	if why == drop.ForeignNetwork {
+		return why
+	}
+	naming := g.n.cfg.Naming[net]
+	if why != drop.None {
+		if why = g.checkPublic(&r.Frame, naming, why); why != drop.None {
+			return why
+		}
+		r.public = true
+	}
+	r.key = name.MakeKey(net, r.Name)
+	return checkName(&r.Frame, naming)
+}
+
+// checkPublic is P-9: the public key is tried only when FCTRL names key 0, the network key failed and the name is a
+// management name; under it only Interests are accepted. Names that are not on the onboarding list would never be
+// answered under it, so an Interest for one ends here.
+func (g *Ingress) checkPublic(f *wire.Frame, naming *name.Network, why drop.Reason) drop.Reason {
+	if f.KeyID != 0 || !naming.Management(f.Name) || !g.v.VerifyPublic(f) {
+		return why
+	}
+	if f.Type != wire.Interest || f.Seq == wire.SeqSubscribe || !g.n.onboard[f.Name] {
+		return drop.PublicKey
+	}
+	return drop.None
+}
+
+// checkName is P-23: what a name may be depends on the packet type; P-18 reserves one for hellos.
+func checkName(f *wire.Frame, naming *name.Network) drop.Reason {
+	ok := true
+	switch f.Type {
+	case wire.Content:
+		ok = naming.Valid(f.Name) && f.Name != name.Hello
+	case wire.Interest, wire.Return:
+		ok = naming.ValidPattern(f.Name)
+	case wire.Announcement:
+		ok = naming.ValidPrefix(name.Prefix{Len: f.Payload[0], Name: f.Name})
+	}
+	if !ok {
+		return drop.BadName
+	}
+	return drop.None
+}
+
+// sort puts a frame where it is processed. A wildcard Interest is seen by every worker (P-5).
+func (g *Ingress) sort(r *received) {
+	switch {
+	case r.Type == wire.Announcement || r.Name == name.Hello:
+		g.control = append(g.control, *r)
+	case r.Type == wire.Interest && g.n.cfg.Naming[r.key.Net()].IsWildcard(r.Name):
+		for i := range g.byWorker {
+			g.byWorker[i] = append(g.byWorker[i], *r)
+		}
+	default:
+		i := g.n.owner(r.key)
+		g.byWorker[i] = append(g.byWorker[i], *r)
+	}
+}
+
+// Run processes the burst.
+func (g *Ingress) Run() {
+	for i, frames := range g.byWorker {
+		if len(frames) > 0 {
+			g.n.workers[i].run(g.now, frames)
+			g.byWorker[i] = frames[:0]
+		}
+	}
+	if len(g.control) > 0 {
+		g.n.runControl(g.now, g.control)
+		g.control = g.control[:0]
+	}
+}
+
+// Peer is the sender of a datagram that is not a face yet.
+type Peer struct {
+	Source  uint64      // keyed hash of its address and port
+	Address uint64      // keyed hash of its address
+	Link    func() Link // made when the peer becomes a face
+}
+
+// Unknown takes a frame from a peer of a listener that is not a face. On its first valid frame the peer becomes one
+// (P-11), and the frame is part of the burst. It gives nil and counts at the listener if it does not.
+func (g *Ingress) Unknown(l *Listener, p Peer, raw []byte) *Face {
+	f, why := g.unknown(l, p, raw)
+	if why != drop.None {
+		l.drops[why].Add(1)
+		return nil
+	}
+	g.Add(f, raw)
+	return f
+}
+
+func (g *Ingress) unknown(l *Listener, p Peer, raw []byte) (*Face, drop.Reason) {
+	n := g.n
+	second := int64(g.now.Mono/time.Second) + 1
+	peer := &l.peers[p.Address%peerBuckets]
+	if l.shut.Load() == second || peer.spent(g.now.Mono) >= n.lim.PeerFailures { // P-20
+		return nil, drop.MACBudget
+	}
+	var r received
+	why := g.check(&r, raw)
+	if why == drop.BadMAC || why == drop.UnknownKey {
+		peer.spend(g.now.Mono)
+		if l.fail.spend(g.now.Mono) >= n.lim.ListenFailures && l.shut.Swap(second) != second {
+			n.cfg.Happened(Happening{What: ForgeryAlarm})
+		}
+	}
+	if why != drop.None {
+		return nil, why
+	}
+	if why := g.stranger(l, p, &r); why != drop.None {
+		return nil, why
+	}
+	return n.knock(g.now, l, p)
+}
+
+// stranger is what an Interest must not be to make a face: out of time (P-4) or heard from another address (P-11).
+func (g *Ingress) stranger(l *Listener, p Peer, r *received) drop.Reason {
+	if r.Type != wire.Interest || r.Name == name.Hello || l.Policy.Broadcast {
+		return drop.None
+	}
+	asked, has := wire.AskedOf(r.Payload)
+	if !has || asked.UnixMilli() == 0 {
+		return drop.None
+	}
+	if l.Policy.Clock && !g.n.inTime(g.now, asked) {
+		return drop.Clock
+	}
+	w := g.n.workers[g.n.owner(r.key)]
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.seen.HeardElsewhere(g.now.Mono, table.SeenKey{Name: r.key, Seq: r.Seq, Asked: asked}, p.Source) {
+		return drop.Replayed
+	}
+	return drop.None
+}
+
+// inTime is P-4: a timestamp further off than the window is refused.
+func (n *Node) inTime(now Now, asked wire.Asked) bool {
+	off := time.Duration(now.Wall-asked.UnixMilli()) * time.Millisecond
+	return off.Abs() <= n.lim.TimestampWindow
+}
+
+// knock makes the on-demand face of a peer within the limits of P-11: full means that newcomers are refused.
+func (n *Node) knock(now Now, l *Listener, p Peer) (*Face, drop.Reason) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.now = now
+	if f := n.onDemand[p.Source]; f != nil {
+		return f, drop.None
+	}
+	if l.faces >= n.lim.OnDemandFaces || n.address[p.Address] >= n.lim.FacesPerAddress {
+		return nil, drop.FacesFull
+	}
+	cfg := l.Policy
+	cfg.OnDemand, cfg.Source, cfg.Address, cfg.Listener = true, p.Source, p.Address, l
+	f, err := n.addFace(cfg, p.Link())
+	if err != nil {
+		return nil, drop.FacesFull
+	}
+	l.faces++
+	n.onDemand[p.Source] = f
+	n.address[p.Address]++
+	n.cfg.Happened(Happening{What: FaceMade, Face: f.id})
+	if l.Made != nil {
+		l.Made(f)
+	}
+	return f, drop.None
+}

@@ -1,0 +1,438 @@
+package forward
+
+import (
+	"time"
+
+	"github.com/zmesh/zmesh/core/drop"
+	"github.com/zmesh/zmesh/core/name"
+	"github.com/zmesh/zmesh/core/store"
+	"github.com/zmesh/zmesh/core/table"
+	"github.com/zmesh/zmesh/core/wire"
+)
+
+// interest is the way of an Interest: policy, then store, then PIT, then strategy. The order is P-2a's: nothing that was
+// seen before is dropped before the store and the PIT have had it.
+func (w *Worker) interest(r *received) drop.Reason {
+	f := r.face
+	if !f.mayAsk(r.Name) {
+		w.refuse(r, wire.ReturnRefused)
+		return drop.Refused
+	}
+	asked, has := wire.AskedOf(r.Payload)
+	timed := has && asked.UnixMilli() != 0
+	if timed && f.cfg.OnDemand && f.cfg.Clock && !w.n.inTime(w.now, asked) {
+		return drop.Clock
+	}
+	key := table.SeenKey{Name: r.key, Seq: r.Seq, Asked: asked}
+	if timed && w.seen.WasSent(w.now.Mono, key, f.id) {
+		return drop.Loop
+	}
+	replayed := timed && f.cfg.OnDemand && w.seen.Heard(w.now.Mono, key, f.cfg.Source)
+	mask := w.naming(r.key).Mask(r.Name)
+	if r.Seq == wire.SeqSubscribe {
+		return w.subscribe(r, asked, has, replayed, mask)
+	}
+	if mask != 0 {
+		return w.wildcard(r, asked, has, replayed, mask)
+	}
+	return w.lookup(r, asked, has, replayed)
+}
+
+func (w *Worker) naming(k name.Key) *name.Network { return w.n.cfg.Naming[k.Net()] }
+
+// lookup answers an exact or newest Interest from the store, or lets it wait.
+func (w *Worker) lookup(r *received, asked wire.Asked, has, replayed bool) drop.Reason {
+	found := w.search(r)
+	if found.body != nil {
+		w.answer(r.face, r.key, found.body, r.public)
+		w.stats.StoreHits++
+		return drop.None
+	}
+	if replayed {
+		return drop.Replayed // P-11: no in-record
+	}
+	expiry := w.expiry(r.face, asked, has)
+	if why := w.ends(r, &found, expiry); why != drop.None {
+		return why
+	}
+	e, in, fresh, why := w.pend(r, asked, has, expiry)
+	if why != drop.None {
+		return why
+	}
+	if found.stale && (e.Fallback == 0 || w.now.Mono+expiry/2 < e.Fallback) { // P-15
+		e.Fallback = w.now.Mono + expiry/2
+	}
+	e.Waiting = e.Waiting || found.wait
+	if !e.Waiting {
+		w.decide(e, in, fresh, r.TTL)
+	}
+	if e = w.pit.Find(table.PITKey{Name: r.key, Seq: r.Seq}); e != nil {
+		w.schedule(e)
+	}
+	return drop.None
+}
+
+// finding is what the store has for an Interest.
+type finding struct {
+	body     []byte // an answer
+	stale    bool   // there is a newest, but it may not be the newest (P-15)
+	wait     bool   // it will come: from disk, or when it is committed (P-13)
+	producer bool   // asked by the producer face itself, which is never asked in turn (P-13)
+	final    bool   // this node is the first hop and does not have it: Return 2 (P-6)
+}
+
+func (w *Worker) search(r *received) finding {
+	if r.Seq == wire.SeqNewest {
+		return w.searchNewest(r)
+	}
+	producer, _ := w.producers.Face(w.now.Mono, r.key)
+	f := finding{producer: producer == r.face.id}
+	body, st := w.store.Exact(r.key, r.Seq)
+	known, knows := w.store.Known(r.key)
+	switch st {
+	case store.Hit:
+		if f.producer && known.Class == store.Memory { // P-13: nothing to confirm
+			f.final = true
+			return f
+		}
+		f.body = body
+	case store.Uncommitted:
+		f.wait = true
+	case store.OnDisk:
+		f.wait = w.store.Fetch(r.key, r.Seq)
+	default:
+		f.final = f.producer || knows && known.Published && producer == 0
+	}
+	return f
+}
+
+func (w *Worker) searchNewest(r *received) (f finding) {
+	n, st := w.store.Newest(r.key)
+	if st == store.Miss {
+		return f
+	}
+	producer, _ := w.producers.Face(w.now.Mono, r.key)
+	f.producer = producer == r.face.id
+	if !w.current(r.key, &n, producer) {
+		f.stale = true
+		if !f.producer && r.TTL > 0 && !storeOnly(r) {
+			return f
+		}
+	}
+	if f.body = n.Body; f.body == nil {
+		f.wait = w.store.Fetch(r.key, wire.SeqNewest)
+	}
+	return f
+}
+
+// storeOnly tells whether the Interest asks for nothing but what is stored here: expiry 0 (P-3).
+func storeOnly(r *received) bool {
+	asked, has := wire.AskedOf(r.Payload)
+	return has && asked.Expiry() == 0
+}
+
+// current is P-15: a stored newest answers if it came from the producer face, if a live subscription of ours covers the name, or if it
+// is not older than NewestMaxAge.
+func (w *Worker) current(k name.Key, n *store.Newest, producer FaceID) bool {
+	if n.Stale {
+		return false
+	}
+	return producer != 0 && n.Producer && FaceID(n.Face) == producer ||
+		w.covered(k) ||
+		w.now.Mono-n.Arrived <= w.lim.NewestMaxAge
+}
+
+// expiry is P-3: counted from arrival here, at most what is honoured.
+func (w *Worker) expiry(_ *Face, asked wire.Asked, has bool) time.Duration {
+	if !has {
+		return w.lim.EmptyExpiry
+	}
+	return min(asked.Expiry(), w.lim.InterestExpiry)
+}
+
+// ends tells why an Interest that the store cannot answer goes no further, and tells its asker.
+func (w *Worker) ends(r *received, found *finding, expiry time.Duration) drop.Reason {
+	switch {
+	case found.wait:
+		return drop.None
+	case found.final:
+		w.refuse(r, wire.ReturnNotHere)
+		return drop.NotHere
+	case expiry == 0:
+		w.refuse(r, wire.ReturnExpired)
+		return drop.Expired
+	case r.TTL == 0: // used where it arrives, not relayed (P-23)
+		w.refuse(r, wire.ReturnTTL)
+		return drop.TTLEnded
+	}
+	return drop.None
+}
+
+// waitForStore bounds how long an Interest that asks the store alone (expiry 0) waits for a disk.
+const waitForStore = 2 * time.Second
+
+// pend makes the face an in-record, or renews the one it has. fresh tells that it had none.
+func (w *Worker) pend(r *received, asked wire.Asked, has bool, expiry time.Duration) (e *table.Entry, in *table.In, fresh bool, why drop.Reason) {
+	key := table.PITKey{Name: r.key, Seq: r.Seq}
+	e = w.pit.Find(key)
+	if e == nil {
+		e = w.pit.Insert(key, w.naming(r.key).Mask(r.Name))
+	}
+	if e == nil {
+		w.refuse(r, wire.ReturnCongestion)
+		return nil, nil, false, drop.Wildcard
+	}
+	if in = e.In(r.face.id); in == nil {
+		fresh = true
+		if in = w.pit.AddIn(e, r.face.id); in == nil {
+			if len(e.Ins) == 0 {
+				w.removeEntry(e)
+			}
+			w.refuse(r, wire.ReturnCongestion) // P-22
+			return nil, nil, false, drop.Quota
+		}
+	}
+	if expiry == 0 {
+		expiry = waitForStore
+	}
+	in.Arrived, in.Deadline = w.now.Mono, w.now.Mono+expiry
+	in.Asked, in.HasAsked, in.Public = asked, has, r.public
+	in.Capped = has && asked.Expiry() > expiry
+	in.Sent = false
+	in.FHDR, in.FCTRL = r.Raw[0], r.Body[name.Size]
+	copy(in.MAC[:], r.MAC())
+	return e, in, fresh, drop.None
+}
+
+// decide calls the strategy for an in-record where P-2a wants it: for a new entry; for a retry, at most every Retry; for
+// a new asker of a pending entry if no other face is working on it. Otherwise the Interest is merged.
+func (w *Worker) decide(e *table.Entry, in *table.In, fresh bool, ttl uint8) {
+	switch {
+	case ttl == 0:
+		return
+	case len(e.Outs) == 0 && len(e.Ins) == 1:
+		w.consult(e, in, InterestIn, 0)
+	case fresh && e.Live(w.now.Mono, in.Face):
+		w.stats.Merged++
+	case fresh || w.now.Mono-in.Tried >= w.lim.Retry:
+		w.consult(e, in, RetryIn, 0)
+	default:
+		w.stats.Merged++
+	}
+}
+
+// consult asks the strategy and does what it says; afterwards an entry that nobody works on ends.
+func (w *Worker) consult(e *table.Entry, in *table.In, kind EventKind, why wire.ReturnReason) {
+	in.Tried = w.now.Mono
+	ev := Event{
+		Kind: kind, Now: w.now.Mono, Name: e.Key.Name.Name(), Seq: e.Key.Seq, InFace: in.Face,
+		TTL: in.FHDR & wire.MaxTTL, Reason: why,
+	}
+	w.hopsOf(e.Key.Name, &ev, func(id FaceID) HopState { return hopState(e, id) })
+	w.cmds = w.strategy.Decide(&ev, w.cmds[:0])
+	final := wire.ReturnReason(0)
+	for _, c := range w.cmds[:min(len(w.cmds), MaxCommands)] {
+		switch c.Op {
+		case SendTo:
+			w.ask(e, in, &ev, c.Face)
+		case SendAll, SendFirst:
+			w.askMany(e, in, &ev, c)
+		case SendReturn:
+			final = c.Reason
+		case DropRequest:
+			w.dropEntry(e)
+			return
+		}
+	}
+	w.conclude(e, final)
+}
+
+func hopState(e *table.Entry, id FaceID) (s HopState) {
+	if o := e.Out(id); o != nil {
+		s |= HopTried
+		if o.Returned != 0 {
+			s |= HopReturned
+		}
+	}
+	return s
+}
+
+// hopsOf fills in the next hops of a name: its producer face (P-17), then those of the FIB, as far as they are up.
+func (w *Worker) hopsOf(k name.Key, ev *Event, state func(FaceID) HopState) {
+	w.hops = w.hops[:0]
+	producer, _ := w.producers.Face(w.now.Mono, k)
+	if producer != 0 && w.usable(producer) != nil {
+		w.addHop(ev, NextHop{Face: producer, State: state(producer) | HopProducer})
+	}
+	for _, h := range w.fib.Lookup(k) {
+		if h.Face != producer && w.usable(h.Face) != nil {
+			w.addHop(ev, NextHop{Face: h.Face, Cost: h.Cost, State: state(h.Face)})
+		}
+	}
+	ev.Hops = w.hops
+}
+
+func (w *Worker) addHop(ev *Event, h NextHop) {
+	if h.Face == ev.InFace {
+		h.State |= HopInFace
+	}
+	if len(w.hops) == MaxHops {
+		ev.More++
+		return
+	}
+	w.hops = append(w.hops, h)
+}
+
+func (w *Worker) askMany(e *table.Entry, in *table.In, ev *Event, c Command) {
+	left := len(ev.Hops)
+	if c.Op == SendFirst {
+		left = int(c.N)
+	}
+	for _, h := range ev.Hops {
+		if left > 0 && h.State&HopInFace == 0 && w.ask(e, in, ev, h.Face) {
+			left--
+		}
+	}
+}
+
+// ask sends the Interest of an in-record to a face, unless the same key left there less than 4 s ago (P-2a): then that face counts as
+// asked. For a sleeper it is held (P-8).
+func (w *Worker) ask(e *table.Entry, in *table.In, ev *Event, to FaceID) bool {
+	f := w.usable(to)
+	if f == nil || to == in.Face || !ev.has(to) {
+		return false
+	}
+	if w.hold(e, in, f) {
+		return true
+	}
+	return w.transmit(e, in, f)
+}
+
+func (ev *Event) has(id FaceID) bool {
+	for i := range ev.Hops {
+		if ev.Hops[i].Face == id {
+			return true
+		}
+	}
+	return false
+}
+
+func (w *Worker) transmit(e *table.Entry, in *table.In, f *Face) bool {
+	in.Sent = true
+	if in.Timed() && !w.seen.MarkSent(w.now.Mono, table.SeenKey{Name: e.Key.Name, Seq: e.Key.Seq, Asked: in.Asked}, f.id) {
+		w.stats.Suppressed++
+		if e.Out(f.id) == nil {
+			w.record(e, in, f)
+		}
+		return true
+	}
+	if !w.send(f, w.relayInterest(e, in, f)) {
+		return false
+	}
+	w.stats.Forwarded++
+	w.record(e, in, f)
+	return true
+}
+
+// record notes that a face was asked with the bytes of an in-record.
+func (w *Worker) record(e *table.Entry, in *table.In, f *Face) {
+	o := e.Upsert(f.id)
+	*o = table.Out{Face: f.id, Sent: w.now.Mono, Deadline: in.Deadline, Asked: in.Asked}
+	w.noteAsked(f)
+}
+
+func (w *Worker) noteAsked(f *Face) {
+	s := slotOf(f.id)
+	for len(w.asked) <= s {
+		w.asked = append(w.asked, 0)
+	}
+	w.asked[s] = f.id
+}
+
+// relayInterest makes the frame that leaves: the bytes as they came with TTL-1 and ProxyMe cleared (P-21, P-8). What came under the
+// public key goes on under the network's (P-9): no other node would take the answer for it.
+func (w *Worker) relayInterest(e *table.Entry, in *table.In, f *Face) []byte {
+	h := wire.Header{
+		Name: e.Key.Name.Name(), Seq: e.Key.Seq, Type: wire.Interest,
+		TTL: in.FHDR&wire.MaxTTL - 1, NetID: w.netIDOut(f, e.Key.Name),
+	}
+	var payload []byte
+	if in.HasAsked {
+		payload = in.Asked[:]
+	}
+	if in.Face == Self || in.Public {
+		return w.build(f, e.Key.Name, h, payload)
+	}
+	raw := h.Append(w.out.take(wire.MinFrame+wire.NetIDSize+wire.InterestPayload), payload)
+	body := raw[wire.BodyOffset(raw):]
+	raw[0] |= in.FHDR & wire.ReservedFHDR
+	body[name.Size] = in.FCTRL
+	copy(body[len(body)-wire.MACSize:], in.MAC[:])
+	return raw
+}
+
+// conclude ends an entry on which nobody works any more: with the stored newest if there is one (P-15), otherwise with a
+// Return to each asker (P-6). final, if set, is the strategy's word.
+func (w *Worker) conclude(e *table.Entry, final wire.ReturnReason) {
+	if final == 0 && (e.Waiting || e.Live(w.now.Mono, Self)) {
+		return
+	}
+	if e.Fallback != 0 {
+		w.fallBack(e)
+		return
+	}
+	if final == 0 {
+		final = w.verdict(e)
+	}
+	w.giveUp(e, final)
+}
+
+// verdict chooses among the reasons of the faces that returned: what is final first, then what may pass (P-6).
+func (w *Worker) verdict(e *table.Entry) wire.ReturnReason {
+	if len(e.Outs) == 0 {
+		if known, ok := w.store.Known(e.Key.Name); ok && known.Published && e.Key.Seq != wire.SeqNewest {
+			return wire.ReturnNotHere
+		}
+		return wire.ReturnNoRoute
+	}
+	for _, reason := range [...]wire.ReturnReason{
+		wire.ReturnNotHere, wire.ReturnCongestion, wire.ReturnTTL, wire.ReturnExpired, wire.ReturnRefused,
+	} {
+		for i := range e.Outs {
+			if e.Outs[i].Returned == reason {
+				return reason
+			}
+		}
+	}
+	return wire.ReturnNoRoute
+}
+
+// giveUp returns the Interest to each asker with that asker's bytes and removes the entry (P-6).
+func (w *Worker) giveUp(e *table.Entry, why wire.ReturnReason) {
+	for i := range e.Ins {
+		w.returnTo(e, &e.Ins[i], why)
+	}
+	w.removeEntry(e)
+}
+
+func (w *Worker) returnTo(e *table.Entry, in *table.In, why wire.ReturnReason) {
+	if f := w.face(in.Face); f != nil {
+		w.sendReturn(f, e.Key.Name, e.Key.Seq, in.Asked, why)
+	}
+}
+
+func (w *Worker) dropEntry(e *table.Entry) {
+	for i := range e.Ins {
+		if f := w.face(e.Ins[i].Face); f != nil {
+			f.drop(drop.Strategy)
+		}
+	}
+	w.removeEntry(e)
+}
+
+func (w *Worker) removeEntry(e *table.Entry) {
+	if e.Timer != 0 {
+		w.wheel.Cancel(e.Timer)
+	}
+	w.pit.Remove(e, w.naming(e.Key.Name).Mask(e.Key.Name.Name()))
+}

@@ -1,0 +1,358 @@
+package forward
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/zmesh/zmesh/core/drop"
+	"github.com/zmesh/zmesh/core/name"
+	"github.com/zmesh/zmesh/core/table"
+	"github.com/zmesh/zmesh/core/wire"
+)
+
+// Now is a moment, read once for each burst.
+type Now struct {
+	Mono time.Duration // since the node started; never goes back
+	Wall int64         // Unix time in milliseconds, for timestamps (P-4) and retention
+}
+
+// Config is what a node is made of. Keys and Naming are needed; for the rest the zero value has a meaning.
+type Config struct {
+	ID         uint32                 // node id in Announcements and Returns
+	Boot       uint32                 // boot number (P-18): another one after each start
+	Keys       *wire.Keyring          // networks and their keys; index 0 is our own
+	Naming     []*name.Network        // how each of them makes names, by the same index
+	Workers    int                    // 0: one
+	Limits     *Limits                // nil: DefaultLimits
+	Seed       table.Seed             // of all hashes
+	Random     func() uint64          // the bytes of hellos (P-18)
+	Store      func(worker int) Store // nil: nothing is stored
+	Strategy   func(worker int) Strategy
+	Onboarding []name.Name     // answered under the public key (P-9)
+	Origin     uint32          // first FSEQ of our Announcements: from the wall clock, so that it rises over restarts (P-7)
+	Happened   func(Happening) // notable things; must not call the node
+}
+
+// What names a kind of Happening.
+type What string
+
+// The kinds of Happening.
+const (
+	FaceMade       What = "face made"       // an on-demand face (P-11)
+	FaceClosed     What = "face closed"     // it was idle (P-11)
+	FaceUp         What = "face up"         // its peer answers again (P-18)
+	FaceDown       What = "face down"       // its peer is silent (P-18)
+	PeerRestarted  What = "peer restarted"  // a new boot number (P-18)
+	ForgeryAlarm   What = "MAC failures"    // the budget of a listener is spent (P-20)
+	SecondProducer What = "second producer" // at most one a second for each worker (P-17)
+	EpochOpened    What = "new epoch"       // a producer started again from a lower number (P-1)
+)
+
+// Happening is something an operator may want to know. Face and Name are set where they belong to it.
+type Happening struct {
+	What What
+	Face FaceID
+	Name name.Name
+}
+
+// Node is a forwarder: its faces, its workers and its control plane (routes, hellos, Announcements).
+type Node struct {
+	cfg     Config
+	lim     Limits
+	workers []*Worker
+	onboard map[name.Name]bool
+
+	faces atomic.Pointer[[]*Face] // by slot; replaced, never changed, so that workers read it without a lock
+
+	mu       sync.Mutex // the control plane; taken before a worker's
+	rib      *table.RIB
+	uses     []uint16 // how often each slot was used
+	verifier *wire.Verifier
+	onDemand map[uint64]*Face // by Source
+	address  map[uint64]int   // on-demand faces by address
+	now      Now              // of the control-plane call under way
+	buf      []byte
+	idleNext time.Duration
+}
+
+// New makes a node without faces.
+func New(cfg Config) (*Node, error) {
+	if cfg.Keys == nil || len(cfg.Naming) != cfg.Keys.Len() {
+		return nil, errors.New("forward: every network needs its keys and its naming")
+	}
+	if cfg.Workers < 0 || cfg.Workers > 256 {
+		return nil, fmt.Errorf("forward: %d workers, want 1 to 256", cfg.Workers)
+	}
+	n := &Node{cfg: cfg, lim: DefaultLimits(), verifier: cfg.Keys.Verifier(), onboard: map[name.Name]bool{}}
+	n.cfg.Workers = max(cfg.Workers, 1)
+	if cfg.Limits != nil {
+		n.lim = *cfg.Limits
+	}
+	if n.cfg.Happened == nil {
+		n.cfg.Happened = func(Happening) {}
+	}
+	if n.cfg.Random == nil {
+		n.cfg.Random = func() uint64 { return 0 }
+	}
+	for _, nm := range cfg.Onboarding {
+		n.onboard[nm] = true
+	}
+	n.onDemand, n.address = map[uint64]*Face{}, map[uint64]int{}
+	n.uses = []uint16{0}
+	n.faces.Store(&[]*Face{nil}) // slot 0 is the node itself
+	n.rib = n.newRIB()
+	for i := range n.cfg.Workers {
+		n.workers = append(n.workers, newWorker(n, i))
+	}
+	return n, nil
+}
+
+// Limits are the limits in force.
+func (n *Node) Limits() Limits { return n.lim }
+
+// Worker gives a worker for status and tests.
+func (n *Node) Worker(i int) *Worker { return n.workers[i] }
+
+// Workers is how many there are.
+func (n *Node) Workers() int { return len(n.workers) }
+
+// owner is the worker of a name: the high bits of its hash, since the tables use the low ones.
+func (n *Node) owner(k name.Key) int {
+	if len(n.workers) == 1 {
+		return 0
+	}
+	h := n.cfg.Seed.Key(k, 0)
+	return int((h >> 32) * uint64(len(n.workers)) >> 32)
+}
+
+// Owns tells whether a worker owns a name: what a store needs to know which names are whose.
+func (n *Node) Owns(worker int, k name.Key) bool { return n.owner(k) == worker }
+
+// Faces calls fn with every face.
+func (n *Node) Faces(fn func(*Face)) {
+	for _, f := range *n.faces.Load() {
+		if f != nil {
+			fn(f)
+		}
+	}
+}
+
+// Face finds a face; nil if it is gone.
+func (n *Node) Face(id FaceID) *Face { return faceOf(*n.faces.Load(), id) }
+
+func faceOf(faces []*Face, id FaceID) *Face {
+	if s := slotOf(id); s < len(faces) && faces[s] != nil && faces[s].id == id {
+		return faces[s]
+	}
+	return nil
+}
+
+// ErrFaces says that a node has no slot left for a face.
+var ErrFaces = errors.New("forward: more than 65,535 faces")
+
+// AddFace makes a face that stays until RemoveFace. It is up at once.
+func (n *Node) AddFace(now Now, cfg FaceConfig, link Link) (*Face, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.now = now
+	return n.addFace(cfg, link)
+}
+
+func (n *Node) addFace(cfg FaceConfig, link Link) (*Face, error) {
+	faces := *n.faces.Load()
+	slot := len(faces)
+	for i := 1; i < len(faces); i++ {
+		if faces[i] == nil {
+			slot = i
+			break
+		}
+	}
+	if slot > slotMask {
+		return nil, ErrFaces
+	}
+	if slot == len(n.uses) {
+		n.uses = append(n.uses, 0)
+	}
+	f := &Face{id: FaceID(n.uses[slot])<<16 | FaceID(slot), cfg: cfg, link: link}
+	n.uses[slot]++
+	f.up.Store(true)
+	f.last.Store(int64(n.now.Mono))
+	f.hello.next = n.now.Mono
+	next := make([]*Face, max(len(faces), slot+1))
+	copy(next, faces)
+	next[slot] = f
+	n.faces.Store(&next)
+	n.faceUp(f)
+	return f, nil
+}
+
+// RemoveFace takes a face out: its routes, its producers and what waits for answers from it. Its Link is closed.
+func (n *Node) RemoveFace(now Now, id FaceID) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.now = now
+	if f := n.Face(id); f != nil {
+		n.removeFace(f)
+	}
+}
+
+func (n *Node) removeFace(f *Face) {
+	f.gone.Store(true)
+	if f.cfg.OnDemand {
+		delete(n.onDemand, f.cfg.Source)
+		if n.address[f.cfg.Address]--; n.address[f.cfg.Address] == 0 {
+			delete(n.address, f.cfg.Address)
+		}
+		f.cfg.Listener.faces--
+	}
+	next := append([]*Face(nil), *n.faces.Load()...)
+	next[slotOf(f.id)] = nil
+	n.faces.Store(&next)
+	n.faceDown(f)
+	f.link.Close()
+}
+
+// SetUp tells the node that a face's link works, or does not.
+func (n *Node) SetUp(now Now, id FaceID, up bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.now = now
+	if f := n.Face(id); f != nil {
+		n.setUp(f, up)
+	}
+}
+
+func (n *Node) setUp(f *Face, up bool) {
+	if f.up.Swap(up) == up {
+		return
+	}
+	if up {
+		n.cfg.Happened(Happening{What: FaceUp, Face: f.id})
+		n.faceUp(f)
+		return
+	}
+	n.cfg.Happened(Happening{What: FaceDown, Face: f.id})
+	n.faceDown(f)
+}
+
+func (n *Node) faceUp(f *Face) {
+	n.rib.FaceUp(n.now.Mono, f.id, f.cost())
+	n.eachWorker(func(w *Worker) { w.faceUp(f) })
+}
+
+func (n *Node) faceDown(f *Face) {
+	n.rib.FaceDown(n.now.Mono, f.id)
+	n.eachWorker(func(w *Worker) { w.faceDown(f) })
+}
+
+// eachWorker runs fn under each worker's mutex and sends what it queued.
+func (n *Node) eachWorker(fn func(*Worker)) {
+	for _, w := range n.workers {
+		w.mu.Lock()
+		w.begin(n.now)
+		fn(w)
+		w.flush()
+		w.mu.Unlock()
+	}
+}
+
+// Advance does what is due: timers of all workers, renewals, hellos, idle faces. The host calls it at [Node.Next], or simply every few milliseconds.
+func (n *Node) Advance(now Now) {
+	n.mu.Lock()
+	n.now = now
+	n.helloDue()
+	n.rib.Advance(now.Mono)
+	n.closeIdle()
+	n.mu.Unlock()
+	for _, w := range n.workers {
+		w.mu.Lock()
+		w.begin(now)
+		w.advance()
+		w.flush()
+		w.mu.Unlock()
+	}
+}
+
+// Next is when Advance has something to do at the earliest; ok is false if nothing is planned.
+func (n *Node) Next() (at time.Duration, ok bool) {
+	n.mu.Lock()
+	at, ok = n.rib.Next()
+	at, ok = earlier(at, ok, n.nextHello())
+	n.mu.Unlock()
+	for _, w := range n.workers {
+		w.mu.Lock()
+		if t, set := w.wheel.Next(); set {
+			at, ok = earlier(at, ok, t)
+		}
+		w.mu.Unlock()
+	}
+	return at, ok
+}
+
+func earlier(at time.Duration, ok bool, other time.Duration) (time.Duration, bool) {
+	if other == 0 || ok && at <= other {
+		return at, ok
+	}
+	return other, true
+}
+
+// StoreReady lets a worker take what its store has finished: reads from disk and commits (P-13). The store's owner calls
+// it, from any goroutine of its own.
+func (n *Node) StoreReady(now Now, worker int) {
+	w := n.workers[worker]
+	w.mu.Lock()
+	w.begin(now)
+	w.storeReady()
+	w.flush()
+	w.mu.Unlock()
+}
+
+// closeIdle closes on-demand faces that were silent for Idle and hold no subscription (P-11, P-24).
+func (n *Node) closeIdle() {
+	if n.now.Mono < n.idleNext {
+		return
+	}
+	n.idleNext = n.now.Mono + time.Second
+	for _, f := range *n.faces.Load() { // by slot: a map's order would differ from run to run
+		if f != nil && f.cfg.OnDemand && n.now.Mono-f.Last() >= n.lim.Idle && f.subs.Load() == 0 {
+			n.cfg.Happened(Happening{What: FaceClosed, Face: f.id})
+			n.removeFace(f)
+		}
+	}
+}
+
+// netIDOut is the Net ID to write on a frame of a network that leaves by a face; 0 writes no field (P-19).
+func (n *Node) netIDOut(f *Face, net uint8) uint32 {
+	if net == 0 && !f.cfg.NetIDOut {
+		return 0
+	}
+	return n.cfg.Keys.NetID(net)
+}
+
+// control signs and sends one frame that the control plane made.
+func (n *Node) control(f *Face, net uint8, h wire.Header, payload []byte) {
+	h.NetID, h.KeyID = n.netIDOut(f, net), n.cfg.Keys.Use(net)
+	n.buf = h.Append(n.buf[:0], payload)
+	if n.verifier.Sign(net, n.buf) != nil || !f.Up() && h.Name != name.Hello {
+		f.drop(drop.FaceDown)
+		return
+	}
+	n.transmit(f, n.buf)
+}
+
+func (n *Node) transmit(f *Face, raw []byte) {
+	frames := [1][]byte{raw}
+	if f.gone.Load() || len(raw) > f.mtu() {
+		f.drop(drop.TooBigFace)
+		return
+	}
+	if f.link.Send(frames[:]) == 0 {
+		f.drop(drop.SendQueue)
+		return
+	}
+	f.outFrames.Add(1)
+	f.outBytes.Add(uint64(len(raw)))
+}

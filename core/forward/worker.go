@@ -1,0 +1,321 @@
+package forward
+
+import (
+	"sync"
+	"time"
+
+	"github.com/zmesh/zmesh/core/drop"
+	"github.com/zmesh/zmesh/core/name"
+	"github.com/zmesh/zmesh/core/table"
+	"github.com/zmesh/zmesh/core/wire"
+)
+
+// Worker owns the names whose hash falls to it: their pending Interests, subscriptions, producers and store. It is not a
+// goroutine: whoever has something for it takes its mutex, and what there is to send leaves before the mutex is released.
+type Worker struct {
+	mu  sync.Mutex
+	n   *Node
+	id  int
+	lim Limits // tables already divided among the workers
+
+	now   Now
+	faces []*Face // as of the beginning of the burst
+	out   outbox
+	v     *wire.Verifier
+
+	pit        *table.PIT
+	subs       *table.Subs
+	deliveries *table.Deliveries
+	fib        *table.FIB
+	seen       *table.Seen
+	producers  *table.Producers
+	proxies    *table.Map[name.Key, *sleeper]
+	proxyQuota *table.Quota
+	wheel      table.Wheel
+	fire       func(kind uint8, ref uint32)
+	pacers     *table.Slab[pacer]
+	store      Store
+	strategy   Strategy
+
+	asked  []FaceID // by slot: the face there that was ever asked, so that most faces go down without a search
+	hops   []NextHop
+	cmds   []Command
+	marks  []uint64 // by slot: the serial number of the last Content sent there, so that overlapping subscriptions send it once
+	serial uint64
+	alarm  budget
+	stats  WorkerStats
+}
+
+// WorkerStats counts what a worker did. Read with [Worker.Stats].
+type WorkerStats struct {
+	StoreHits, Merged, Forwarded, Suppressed, Satisfied, Returned, Pushed, Held, ExpiredIns uint64
+
+	PIT, PITRecords, Wildcards, Subscriptions, Askers, Producers, Sleepers int
+}
+
+// Kinds of timers.
+const (
+	timerPIT uint8 = iota
+	timerSub
+	timerPace
+	timerHouse // retention, producers and sleepers that are due
+)
+
+const housekeeping = time.Second
+
+func newWorker(n *Node, id int) *Worker {
+	w := &Worker{n: n, id: id, lim: n.lim, v: n.cfg.Keys.Verifier()}
+	part := func(total int) int { return max((total+n.cfg.Workers-1)/n.cfg.Workers, 8) }
+	quota := func(total int) *table.Quota {
+		limit := part(total)
+		return table.NewQuota(limit, func(id FaceID) int { return w.share(id, limit) })
+	}
+	seed := n.cfg.Seed
+	w.pit = table.NewPIT(seed, quota(n.lim.PIT), n.lim.Wildcards)
+	w.subs = table.NewSubs(seed, quota(n.lim.Subscriptions), n.lim.Wildcards)
+	w.deliveries = table.NewDeliveries(seed, part(n.lim.Deliveries))
+	w.fib = table.NewFIB(seed)
+	w.seen = table.NewSeen(seed, part(n.lim.Seen), n.lim.TimestampWindow)
+	w.producers = table.NewProducers(seed, quota(n.lim.Producers), n.lim.ProducerHold)
+	w.proxies = table.NewMap[name.Key, *sleeper](func(k name.Key) uint64 { return seed.Key(k, 0) })
+	w.proxyQuota = quota(n.lim.Proxies)
+	w.pacers = table.NewSlab[pacer]()
+	w.fire = w.due
+	w.store = noStore{}
+	if n.cfg.Store != nil {
+		w.store = n.cfg.Store(id)
+	}
+	w.strategy = BestRoute{}
+	if n.cfg.Strategy != nil {
+		w.strategy = n.cfg.Strategy(id)
+	}
+	w.wheel.Add(housekeeping, timerHouse, 0)
+	return w
+}
+
+// share is how much of a table of limit entries a face may fill; 0 is the default (P-22).
+func (w *Worker) share(id FaceID, limit int) int {
+	f := w.face(id)
+	if f == nil || f.cfg.Share <= 0 {
+		return 0
+	}
+	return max(int(f.cfg.Share*float64(limit)), 1)
+}
+
+// Stats reads the worker's counters and the sizes of its tables.
+func (w *Worker) Stats() WorkerStats {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	s := w.stats
+	s.PIT, s.PITRecords, s.Wildcards = w.pit.Len(), w.pit.Records(), w.pit.Wilds()
+	s.Subscriptions, s.Askers = w.subs.Len(), w.subs.Askers()
+	s.Producers, s.Sleepers = w.producers.Len(), w.proxies.Len()
+	return s
+}
+
+// run processes a burst of frames.
+func (w *Worker) run(now Now, frames []received) {
+	w.mu.Lock()
+	w.begin(now)
+	for i := range frames {
+		w.process(&frames[i])
+		if w.out.full() {
+			w.flush()
+		}
+	}
+	w.flush()
+	w.mu.Unlock()
+}
+
+func (w *Worker) begin(now Now) {
+	w.now = now
+	w.faces = *w.n.faces.Load()
+}
+
+func (w *Worker) process(r *received) {
+	var why drop.Reason
+	switch r.Type {
+	case wire.Interest:
+		why = w.interest(r)
+	case wire.Content:
+		why = w.content(r)
+	case wire.Return:
+		why = w.returned(r)
+	}
+	if why != drop.None {
+		r.face.drop(why)
+	}
+}
+
+// face finds a face that still exists.
+func (w *Worker) face(id FaceID) *Face { return faceOf(w.faces, id) }
+
+// usable finds a face that frames can be sent to.
+func (w *Worker) usable(id FaceID) *Face {
+	if f := w.face(id); f != nil && f.Up() {
+		return f
+	}
+	return nil
+}
+
+// advance fires the timers that are due.
+func (w *Worker) advance() { w.wheel.Advance(w.now.Mono, w.fire) }
+
+func (w *Worker) due(kind uint8, ref uint32) {
+	switch kind {
+	case timerPIT:
+		w.pitDue(w.pit.At(int32(ref)))
+	case timerSub:
+		w.subDue(w.subs.At(int32(ref)))
+	case timerPace:
+		w.paceDue(int32(ref))
+	case timerHouse:
+		w.keepHouse()
+	}
+	if w.out.full() {
+		w.flush()
+	}
+}
+
+// keepHouse lets go of what has run out. Everything is checked when it is used as well, so this only frees memory.
+func (w *Worker) keepHouse() {
+	w.store.Advance(w.now.Mono, w.now.Wall)
+	w.producers.Advance(w.now.Mono)
+	w.forgetSleepers()
+	w.wheel.Add(w.now.Mono+housekeeping, timerHouse, 0)
+}
+
+// faceDown ends what was expected from a face (P-16, P-17): an Interest that waits for it counts as returned.
+func (w *Worker) faceDown(f *Face) {
+	w.producers.DropFace(f.id)
+	s := slotOf(f.id)
+	if s >= len(w.asked) || w.asked[s] != f.id {
+		return
+	}
+	w.asked[s] = 0
+	var waits []table.PITKey
+	w.pit.All(func(e *table.Entry) bool {
+		if o := e.Out(f.id); o != nil && o.Returned == 0 {
+			waits = append(waits, e.Key)
+		}
+		return true
+	})
+	for _, k := range waits {
+		if e := w.pit.Find(k); e != nil {
+			w.takeReturn(e, e.Out(f.id), wire.ReturnNoRoute)
+		}
+	}
+	w.moveSubs(f.id)
+}
+
+// faceUp sends our subscriptions that have that face as their best next hop (P-16).
+func (w *Worker) faceUp(*Face) { w.reviseSubs(nil) }
+
+// setRoute is the control plane's word on the next hops of a prefix.
+func (w *Worker) setRoute(net uint8, p name.Prefix, hops []table.Hop) {
+	w.fib.Set(net, p, hops)
+	w.reviseSubs(&routeChange{net, p})
+}
+
+// outbox collects what is to be sent until the end of the burst.
+type outbox struct {
+	queues [][][]byte // by slot
+	dirty  []*Face
+	chunks [][]byte // frames are built here; they are not moved while they are queued
+	chunk  int
+	used   int
+	frames int
+}
+
+const (
+	chunkSize = 64 << 10
+	maxChunks = 16   // beyond these the burst is sent in parts
+	maxQueued = 8192 // frames
+	keepQueue = 256  // slots of a queue that keep their memory
+)
+
+func (o *outbox) full() bool { return o.chunk >= maxChunks || o.frames >= maxQueued }
+
+// take gives room for a frame of at most size bytes, as an empty slice with that capacity.
+func (o *outbox) take(size int) []byte {
+	if len(o.chunks) == 0 {
+		o.chunks = append(o.chunks, make([]byte, chunkSize))
+	}
+	if o.used+size > chunkSize {
+		o.chunk, o.used = o.chunk+1, 0
+		if o.chunk == len(o.chunks) {
+			o.chunks = append(o.chunks, make([]byte, chunkSize))
+		}
+	}
+	b := o.chunks[o.chunk][o.used : o.used : o.used+size]
+	o.used += size
+	return b
+}
+
+// send queues a frame that stands in the outbox's memory. It tells whether the face can take it.
+func (w *Worker) send(f *Face, raw []byte) bool {
+	if !f.Up() {
+		f.drop(drop.FaceDown)
+		return false
+	}
+	if len(raw) > f.mtu() {
+		f.drop(drop.TooBigFace)
+		return false
+	}
+	o, s := &w.out, slotOf(f.id)
+	for len(o.queues) <= s {
+		o.queues = append(o.queues, nil)
+	}
+	if len(o.queues[s]) == 0 {
+		o.dirty = append(o.dirty, f)
+	}
+	o.queues[s] = append(o.queues[s], raw)
+	o.frames++
+	return true
+}
+
+// flush hands the queues to the links.
+func (w *Worker) flush() {
+	o := &w.out
+	for _, f := range o.dirty {
+		s := slotOf(f.id)
+		w.deliver(f, o.queues[s])
+		clear(o.queues[s])
+		o.queues[s] = o.queues[s][:0]
+		if cap(o.queues[s]) > keepQueue {
+			o.queues[s] = nil
+		}
+	}
+	o.dirty = o.dirty[:0]
+	o.chunk, o.used, o.frames = 0, 0, 0
+	if len(o.chunks) > 2 {
+		clear(o.chunks[2:])
+		o.chunks = o.chunks[:2]
+	}
+}
+
+func (w *Worker) deliver(f *Face, frames [][]byte) {
+	sent := f.link.Send(frames)
+	bytes := 0
+	for _, raw := range frames[:sent] {
+		bytes += len(raw)
+	}
+	f.outFrames.Add(uint64(sent))
+	f.outBytes.Add(uint64(bytes))
+	if lost := len(frames) - sent; lost > 0 {
+		f.drops[drop.SendQueue].Add(uint64(lost))
+	}
+}
+
+// netIDOut is the Net ID to write on a frame that leaves by a face (P-19).
+func (w *Worker) netIDOut(f *Face, k name.Key) uint32 { return w.n.netIDOut(f, k.Net()) }
+
+// build makes a frame of our own, signed with the network's key in use.
+func (w *Worker) build(f *Face, k name.Key, h wire.Header, payload []byte) []byte {
+	h.Name, h.NetID, h.KeyID = k.Name(), w.netIDOut(f, k), w.n.cfg.Keys.Use(k.Net())
+	raw := h.Append(w.out.take(wire.MinFrame+wire.NetIDSize+len(payload)), payload)
+	if err := w.v.Sign(k.Net(), raw); err != nil {
+		panic(err) // NewKeyring has checked that Use has a key
+	}
+	return raw
+}

@@ -1,0 +1,273 @@
+package table
+
+import (
+	"time"
+
+	"github.com/zmesh/zmesh/core/name"
+	"github.com/zmesh/zmesh/core/wire"
+)
+
+// PITKey identifies a pending Interest: a Content Name (of a network) and an FSEQ; 0 is the newest. Subscriptions are
+// not pending Interests, since nothing consumes them (P-16): see [Subs].
+type PITKey struct {
+	Name name.Key
+	Seq  uint32
+}
+
+// In is an in-record: an asker that waits for content. It keeps what a Return must carry back (P-6) and what the same
+// Interest needs to be sent on later with the bytes as they came.
+type In struct {
+	Face     FaceID
+	Arrived  time.Duration
+	Deadline time.Duration // from arrival here (P-3)
+	Tried    time.Duration // when the strategy was last asked for this record (P-2a)
+	Asked    wire.Asked
+	HasAsked bool // false: the Interest had no payload
+	Public   bool // under the public key (P-9)
+	Capped   bool // its expiry was longer than the longest honoured
+	Sent     bool // its bytes went on to some face
+	FHDR     byte
+	FCTRL    byte
+	MAC      [wire.MACSize]byte
+}
+
+// Timed tells whether the Interest can be recognised when it comes again (P-2a).
+func (r *In) Timed() bool { return r.HasAsked && r.Asked.UnixMilli() != 0 }
+
+// Out is an out-record: a face that was asked, and with which bytes.
+type Out struct {
+	Face     FaceID
+	Sent     time.Duration
+	Deadline time.Duration
+	Asked    wire.Asked
+	Returned wire.ReturnReason // 0: not returned
+	Held     bool              // waits for the sleeper's next frame (P-8)
+}
+
+// Entry is a pending Interest.
+type Entry struct {
+	Key      PITKey
+	Ins      []In
+	Outs     []Out
+	Timer    TimerID
+	Fallback time.Duration // when the stored newest is sent if nothing newer came (P-15); 0: no copy
+	Waiting  bool          // for the store: a commit (P-13) or a read from disk
+	Wild     *Wild         // of a wildcard name only (P-5)
+}
+
+// Wild is what a wildcard entry remembers: which name was sent to which face, since each is answered once (P-5).
+type Wild struct {
+	Answered map[WildAnswer]struct{}
+}
+
+// WildAnswer is one name that one face has had.
+type WildAnswer struct {
+	Face FaceID
+	Name name.Key
+}
+
+// MaxWildAnswers bounds what one wildcard entry remembers; beyond it nothing more is sent for it.
+const MaxWildAnswers = 1024
+
+// Once notes an answer and tells whether it is the first, and there is room to remember it.
+func (w *Wild) Once(face FaceID, k name.Key) bool {
+	a := WildAnswer{face, k}
+	if _, had := w.Answered[a]; had || len(w.Answered) >= MaxWildAnswers {
+		return false
+	}
+	w.Answered[a] = struct{}{}
+	return true
+}
+
+// Forget lets a face have every name once more: it has asked anew.
+func (w *Wild) Forget(face FaceID) {
+	for a := range w.Answered {
+		if a.Face == face {
+			delete(w.Answered, a)
+		}
+	}
+}
+
+// In finds the in-record of a face.
+func (e *Entry) In(face FaceID) *In {
+	for i := range e.Ins {
+		if e.Ins[i].Face == face {
+			return &e.Ins[i]
+		}
+	}
+	return nil
+}
+
+// Out finds the out-record of a face.
+func (e *Entry) Out(face FaceID) *Out {
+	for i := range e.Outs {
+		if e.Outs[i].Face == face {
+			return &e.Outs[i]
+		}
+	}
+	return nil
+}
+
+// Asks tells whether face was asked and may still answer: what makes a Content solicited (P-17). A face that has returned
+// the Interest may still send the content afterwards.
+func (e *Entry) Asks(face FaceID) bool { return e != nil && e.Out(face) != nil }
+
+// Upsert gives the out-record of a face, a new one if there is none.
+func (e *Entry) Upsert(face FaceID) *Out {
+	if o := e.Out(face); o != nil {
+		return o
+	}
+	e.Outs = append(e.Outs, Out{Face: face})
+	return &e.Outs[len(e.Outs)-1]
+}
+
+// Live tells whether some face other than except was asked and has neither returned the Interest nor run out.
+func (e *Entry) Live(now time.Duration, except FaceID) bool {
+	for i := range e.Outs {
+		if o := &e.Outs[i]; o.Face != except && o.Returned == 0 && o.Deadline > now {
+			return true
+		}
+	}
+	return false
+}
+
+// Longest is the in-record that waits longest, nil if there is none.
+func (e *Entry) Longest() *In {
+	var best *In
+	for i := range e.Ins {
+		if best == nil || e.Ins[i].Deadline > best.Deadline {
+			best = &e.Ins[i]
+		}
+	}
+	return best
+}
+
+// PIT is the Pending Interest Table of a worker. It counts in-records: a limit for all and a share for each face (P-22). When it is
+// full the newcomer is refused; nothing that waits is evicted, since its asker was promised an answer or a Return.
+type PIT struct {
+	index *Map[PITKey, int32]
+	slab  *Slab[Entry]
+	quota *Quota
+	masks [64]int // wildcard entries by name.Mask (P-5)
+	wilds int
+	limit int // of wildcard entries
+}
+
+// NewPIT makes a table whose in-records are counted by quota and which has at most wilds wildcard entries.
+func NewPIT(seed Seed, quota *Quota, wilds int) *PIT {
+	return &PIT{
+		index: NewMap[PITKey, int32](func(k PITKey) uint64 { return seed.Key(k.Name, uint64(k.Seq)) }),
+		slab:  NewSlab[Entry](),
+		quota: quota,
+		limit: wilds,
+	}
+}
+
+// Find gives the entry of a key, or nil.
+func (p *PIT) Find(k PITKey) *Entry {
+	i, ok := p.index.Get(k)
+	if !ok {
+		return nil
+	}
+	return p.slab.At(i)
+}
+
+// ID gives the entry's handle for timers; 0 if there is none.
+func (p *PIT) ID(k PITKey) int32 {
+	i, _ := p.index.Get(k)
+	return i
+}
+
+// At gives the entry of a handle.
+func (p *PIT) At(id int32) *Entry { return p.slab.At(id) }
+
+// Insert makes an empty entry for a key that has none. mask is the wildcard positions of the name (0: none); nil means
+// that the wildcard entries are at their limit.
+func (p *PIT) Insert(k PITKey, mask uint8) *Entry {
+	if mask != 0 && p.wilds >= p.limit {
+		return nil
+	}
+	i := p.slab.Alloc()
+	e := p.slab.At(i)
+	ins, outs := e.Ins[:0], e.Outs[:0]
+	*e = Entry{Key: k, Ins: ins, Outs: outs}
+	if mask != 0 {
+		e.Wild = &Wild{Answered: map[WildAnswer]struct{}{}}
+		p.wilds++
+		p.masks[mask&63]++
+	}
+	p.index.Put(k, i)
+	return e
+}
+
+// AddIn adds an in-record for a face that has none in e; nil when the table or the face's share is full (P-22).
+func (p *PIT) AddIn(e *Entry, face FaceID) *In {
+	if !p.quota.Take(face) {
+		return nil
+	}
+	e.Ins = append(e.Ins, In{Face: face})
+	return &e.Ins[len(e.Ins)-1]
+}
+
+// RemoveIn takes the i-th in-record out of e; the order of the others changes.
+func (p *PIT) RemoveIn(e *Entry, i int) {
+	p.quota.Give(e.Ins[i].Face)
+	last := len(e.Ins) - 1
+	e.Ins[i] = e.Ins[last]
+	e.Ins = e.Ins[:last]
+}
+
+// keepCap bounds the records for which a freed entry keeps its memory.
+const keepCap = 8
+
+// Remove takes the entry out. mask is as given to Insert. The caller cancels its timer.
+func (p *PIT) Remove(e *Entry, mask uint8) {
+	for i := range e.Ins {
+		p.quota.Give(e.Ins[i].Face)
+	}
+	if mask != 0 {
+		p.wilds--
+		p.masks[mask&63]--
+	}
+	i, _ := p.index.Get(e.Key)
+	p.index.Delete(e.Key)
+	e.Wild = nil
+	e.Ins, e.Outs = e.Ins[:0], e.Outs[:0]
+	if cap(e.Ins) > keepCap {
+		e.Ins = nil
+	}
+	if cap(e.Outs) > keepCap {
+		e.Outs = nil
+	}
+	p.slab.Free(i)
+}
+
+// Masks calls fn with each set of wildcard positions of which an entry exists.
+func (p *PIT) Masks(fn func(mask uint8)) {
+	if p.wilds == 0 {
+		return
+	}
+	for m, n := range p.masks {
+		if n > 0 {
+			fn(uint8(m))
+		}
+	}
+}
+
+// Wilds is the number of wildcard entries.
+func (p *PIT) Wilds() int { return p.wilds }
+
+// Len is the number of entries.
+func (p *PIT) Len() int { return p.index.Len() }
+
+// Records is the number of in-records.
+func (p *PIT) Records() int { return p.quota.Total() }
+
+// All calls fn with every entry until it returns false. fn must not change the table.
+func (p *PIT) All(fn func(*Entry) bool) {
+	for _, i := range p.index.All() {
+		if !fn(p.slab.At(i)) {
+			return
+		}
+	}
+}
