@@ -25,13 +25,17 @@ func (f FaceID) hash() uint64 { return uint64(f) * 0x9e3779b97f4a7c15 >> 32 }
 
 // Take counts one more entry of face, or tells that there is no room.
 func (q *Quota) Take(face FaceID) bool {
-	used, _ := q.used.Get(face)
-	if q.total >= q.limit || face != 0 && used >= q.Share(face) {
+	if !q.Room(face) {
 		return false
 	}
 	q.total++
-	q.used.Put(face, used+1)
+	q.used.Put(face, q.Used(face)+1)
 	return true
+}
+
+// Room tells whether Take would count one more entry of face.
+func (q *Quota) Room(face FaceID) bool {
+	return q.total < q.limit && (face == 0 || q.Used(face) < q.Share(face))
 }
 
 // Give takes one entry of face out of the count. Each Give belongs to one Take.
