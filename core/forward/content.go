@@ -16,11 +16,11 @@ func (w *Worker) content(r *received) drop.Reason {
 	if why := w.admit(r, &a); why != drop.None {
 		return why
 	}
-	known, knows := w.store.Known(r.key)
-	out := w.store.Put(&store.Put{
+	w.put = store.Put{
 		Key: r.key, Seq: r.Seq, Body: r.Body, Now: w.now.Mono, Wall: w.now.Wall, Face: uint32(r.face.id),
 		Producer: a.producer, Covered: a.covered, NeverCache: w.naming(r.key).NeverCached(r.Name),
-	})
+	}
+	out := w.store.Put(&w.put)
 	switch out.Verdict {
 	case store.Conflict:
 		return drop.Conflict
@@ -33,12 +33,18 @@ func (w *Worker) content(r *received) drop.Reason {
 	if a.producer {
 		w.sleeperHeard(r, out.Verdict == store.Stored || out.Verdict == store.NotKept)
 	}
-	newest := !knows || out.Newest || out.Epoch || !wire.Newer(known.Newest, r.Seq) // P-15
+	newest := out.Newest || out.Epoch || w.isNewest(r)
 	served := w.serve(r, &a, newest)
 	if out.Verdict == store.Duplicate && served == 0 {
 		return drop.Duplicate
 	}
 	return drop.None
+}
+
+// isNewest tells whether a content that was here before is not older than the newest known: what a pending newest takes (P-15).
+func (w *Worker) isNewest(r *received) bool {
+	known, ok := w.store.Known(r.key)
+	return !ok || known.Newest == r.Seq
 }
 
 // opened serves a content that was kept aside until the disk was asked whether it is an old one (P-1).

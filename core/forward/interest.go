@@ -88,22 +88,31 @@ func (w *Worker) search(r *received) finding {
 	producer, _ := w.producers.Face(w.now.Mono, r.key)
 	f := finding{producer: producer == r.face.id}
 	body, st := w.store.Exact(r.key, r.Seq)
-	known, knows := w.store.Known(r.key)
 	switch st {
 	case store.Hit:
-		if f.producer && known.Class == store.Memory { // P-13: nothing to confirm
-			f.final = true
-			return f
+		if f.final = f.producer && w.unconfirmed(r.key); !f.final {
+			f.body = body
 		}
-		f.body = body
 	case store.Uncommitted:
 		f.wait = true
 	case store.OnDisk:
 		f.wait = w.store.Fetch(r.key, r.Seq)
 	default:
-		f.final = f.producer || knows && known.Published && producer == 0
+		f.final = f.producer || producer == 0 && w.firstHop(r.key)
 	}
 	return f
+}
+
+// unconfirmed tells whether a name is kept in memory only: its producer, who asks its number back, gets Return 2 (P-13).
+func (w *Worker) unconfirmed(k name.Key) bool {
+	known, _ := w.store.Known(k)
+	return known.Class == store.Memory
+}
+
+// firstHop tells whether the name was published here, so that what is not here never existed or is gone (P-6).
+func (w *Worker) firstHop(k name.Key) bool {
+	known, ok := w.store.Known(k)
+	return ok && known.Published
 }
 
 func (w *Worker) searchNewest(r *received) (f finding) {
@@ -224,19 +233,23 @@ func (w *Worker) decide(e *table.Entry, in *table.In, fresh bool, ttl uint8) {
 // consult asks the strategy and does what it says; afterwards an entry that nobody works on ends.
 func (w *Worker) consult(e *table.Entry, in *table.In, kind EventKind, why wire.ReturnReason) {
 	in.Tried = w.now.Mono
-	ev := Event{
+	ev := &w.ev
+	*ev = Event{
 		Kind: kind, Now: w.now.Mono, Name: e.Key.Name.Name(), Seq: e.Key.Seq, InFace: in.Face,
 		TTL: in.FHDR & wire.MaxTTL, Reason: why,
 	}
-	w.hopsOf(e.Key.Name, &ev, func(id FaceID) HopState { return hopState(e, id) })
-	w.cmds = w.strategy.Decide(&ev, w.cmds[:0])
+	w.hopsOf(e.Key.Name, ev)
+	for i := range ev.Hops {
+		ev.Hops[i].State |= hopState(e, ev.Hops[i].Face)
+	}
+	w.cmds = w.strategy.Decide(ev, w.cmds[:0])
 	final := wire.ReturnReason(0)
 	for _, c := range w.cmds[:min(len(w.cmds), MaxCommands)] {
 		switch c.Op {
 		case SendTo:
-			w.ask(e, in, &ev, c.Face)
+			w.ask(e, in, ev, c.Face)
 		case SendAll, SendFirst:
-			w.askMany(e, in, &ev, c)
+			w.askMany(e, in, ev, c)
 		case SendReturn:
 			final = c.Reason
 		case DropRequest:
@@ -258,15 +271,15 @@ func hopState(e *table.Entry, id FaceID) (s HopState) {
 }
 
 // hopsOf fills in the next hops of a name: its producer face (P-17), then those of the FIB, as far as they are up.
-func (w *Worker) hopsOf(k name.Key, ev *Event, state func(FaceID) HopState) {
+func (w *Worker) hopsOf(k name.Key, ev *Event) {
 	w.hops = w.hops[:0]
 	producer, _ := w.producers.Face(w.now.Mono, k)
 	if producer != 0 && w.usable(producer) != nil {
-		w.addHop(ev, NextHop{Face: producer, State: state(producer) | HopProducer})
+		w.addHop(ev, NextHop{Face: producer, State: HopProducer})
 	}
 	for _, h := range w.fib.Lookup(k) {
 		if h.Face != producer && w.usable(h.Face) != nil {
-			w.addHop(ev, NextHop{Face: h.Face, Cost: h.Cost, State: state(h.Face)})
+			w.addHop(ev, NextHop{Face: h.Face, Cost: h.Cost})
 		}
 	}
 	ev.Hops = w.hops
@@ -390,7 +403,7 @@ func (w *Worker) conclude(e *table.Entry, final wire.ReturnReason) {
 // verdict chooses among the reasons of the faces that returned: what is final first, then what may pass (P-6).
 func (w *Worker) verdict(e *table.Entry) wire.ReturnReason {
 	if len(e.Outs) == 0 {
-		if known, ok := w.store.Known(e.Key.Name); ok && known.Published && e.Key.Seq != wire.SeqNewest {
+		if e.Key.Seq != wire.SeqNewest && w.firstHop(e.Key.Name) {
 			return wire.ReturnNotHere
 		}
 		return wire.ReturnNoRoute

@@ -131,17 +131,18 @@ func (w *Worker) upstreams(s *table.Sub) []FaceID {
 	if producer, ok := w.producers.Face(w.now.Mono, s.Key); ok && w.usable(producer) != nil {
 		return nil
 	}
-	ev := Event{Kind: Renew, Now: w.now.Mono, Name: s.Key.Name(), Seq: wire.SeqSubscribe, InFace: soleAsker(s)}
+	ev := &w.ev
+	*ev = Event{Kind: Renew, Now: w.now.Mono, Name: s.Key.Name(), Seq: wire.SeqSubscribe, InFace: soleAsker(s)}
 	_, ev.TTL = s.Longest()
-	w.hopsOf(s.Key, &ev, func(id FaceID) HopState {
-		if u := s.Up(id); u != nil && u.Refused {
-			return HopTried | HopReturned
+	w.hopsOf(s.Key, ev)
+	for i := range ev.Hops {
+		if u := s.Up(ev.Hops[i].Face); u != nil && u.Refused {
+			ev.Hops[i].State |= HopTried | HopReturned
 		}
-		return 0
-	})
-	w.cmds = w.strategy.Decide(&ev, w.cmds[:0])
+	}
+	w.cmds = w.strategy.Decide(ev, w.cmds[:0])
 	for _, c := range w.cmds[:min(len(w.cmds), MaxCommands)] {
-		found = appendChosen(found, &ev, c)
+		found = appendChosen(found, ev, c)
 	}
 	return found
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/zmesh/zmesh/core/drop"
 	"github.com/zmesh/zmesh/core/name"
+	"github.com/zmesh/zmesh/core/store"
 	"github.com/zmesh/zmesh/core/table"
 	"github.com/zmesh/zmesh/core/wire"
 )
@@ -37,8 +38,10 @@ type Worker struct {
 	store      Store
 	strategy   Strategy
 
-	asked  []FaceID // by slot: the face there that was ever asked, so that most faces go down without a search
-	hops   []NextHop
+	asked  []FaceID  // by slot: the face there that was ever asked, so that most faces go down without a search
+	hops   []NextHop // scratch, like what follows: an argument of an interface's method would be allocated
+	ev     Event
+	put    store.Put
 	cmds   []Command
 	marks  []uint64 // by slot: the serial number of the last Content sent there, so that overlapping subscriptions send it once
 	serial uint64

@@ -53,6 +53,11 @@ type Entry struct {
 	Fallback time.Duration // when the stored newest is sent if nothing newer came (P-15); 0: no copy
 	Waiting  bool          // for the store: a commit (P-13) or a read from disk
 	Wild     *Wild         // of a wildcard name only (P-5)
+
+	// Where Ins and Outs begin: most Interests have one asker and one or two faces that are asked, and so take no memory of
+	// their own.
+	in0  [2]In
+	out0 [2]Out
 }
 
 // Wild is what a wildcard entry remembers: which name was sent to which face, since each is answered once (P-5).
@@ -189,8 +194,7 @@ func (p *PIT) Insert(k PITKey, mask uint8) *Entry {
 	}
 	i := p.slab.Alloc()
 	e := p.slab.At(i)
-	ins, outs := e.Ins[:0], e.Outs[:0]
-	*e = Entry{Key: k, Ins: ins, Outs: outs}
+	e.Key, e.Ins, e.Outs = k, e.in0[:0], e.out0[:0]
 	if mask != 0 {
 		e.Wild = &Wild{Answered: map[WildAnswer]struct{}{}}
 		p.wilds++
@@ -217,9 +221,6 @@ func (p *PIT) RemoveIn(e *Entry, i int) {
 	e.Ins = e.Ins[:last]
 }
 
-// keepCap bounds the records for which a freed entry keeps its memory.
-const keepCap = 8
-
 // Remove takes the entry out. mask is as given to Insert. The caller cancels its timer.
 func (p *PIT) Remove(e *Entry, mask uint8) {
 	for i := range e.Ins {
@@ -231,14 +232,6 @@ func (p *PIT) Remove(e *Entry, mask uint8) {
 	}
 	i, _ := p.index.Get(e.Key)
 	p.index.Delete(e.Key)
-	e.Wild = nil
-	e.Ins, e.Outs = e.Ins[:0], e.Outs[:0]
-	if cap(e.Ins) > keepCap {
-		e.Ins = nil
-	}
-	if cap(e.Outs) > keepCap {
-		e.Outs = nil
-	}
 	p.slab.Free(i)
 }
 
