@@ -63,7 +63,7 @@ func (s *Shard) evictFirst(cause Eviction) {
 
 // worthMoving tells whether r is the newest of its name and within its retention, or kept by a rule.
 func (s *Shard) worthMoving(r record, at pos) bool {
-	e := &s.entries[r.entry()]
+	e := s.entry(r.entry())
 	return e.newestAt == at && !s.aged(e)
 }
 
@@ -74,7 +74,7 @@ func (s *Shard) move(r record, at pos) {
 	if !s.log.room(size) {
 		s.log.open()
 	}
-	e := &s.entries[r.entry()]
+	e := s.entry(r.entry())
 	to := s.log.add(r[:recordHeader], r.body())
 	head := s.log.segment(s.log.head)
 	if !s.rules[e.rule].KeepNewest {
@@ -90,7 +90,7 @@ func (s *Shard) move(r record, at pos) {
 // drop takes r out of the index.
 func (s *Shard) drop(r record, at pos, cause Eviction) {
 	id := r.entry()
-	e := &s.entries[id]
+	e := s.entry(id)
 	key := indexKey(id, r.seq())
 	if v, _ := s.index.get(key); pos(v) == at {
 		s.index.del(key)

@@ -6,13 +6,33 @@ import (
 	"github.com/zmesh/zmesh/core/name"
 )
 
-// lookup gives the entry of k, or 0 and nil. The pointer is valid until the next name is taken in.
+// Entries lie in pages that never move, so that taking in a name never copies those that are there.
+const (
+	pageBits = 8
+	pageMask = 1<<pageBits - 1
+)
+
+type page [1 << pageBits]entry
+
+func (s *Shard) entry(id uint32) *entry { return &s.pages[id>>pageBits][id&pageMask] }
+
+// addEntry gives the number of an entry that was never used.
+func (s *Shard) addEntry() uint32 {
+	id := s.entries
+	if id>>pageBits == uint32(len(s.pages)) {
+		s.pages = append(s.pages, new(page))
+	}
+	s.entries++
+	return id
+}
+
+// lookup gives the entry of k, or 0 and nil.
 func (s *Shard) lookup(k name.Key) (uint32, *entry) {
 	id, ok := s.ids.get(uint64(k) | keyMark)
 	if !ok {
 		return 0, nil
 	}
-	return uint32(id), &s.entries[id]
+	return uint32(id), s.entry(uint32(id))
 }
 
 // intern gives the entry of p's name, a new one if there is none. nil: there is no room.
@@ -35,15 +55,14 @@ func (s *Shard) newEntry(k name.Key) (uint32, *entry) {
 	if n := len(s.unused); n > 0 {
 		id, s.unused = s.unused[n-1], s.unused[:n-1]
 	} else {
-		id = uint32(len(s.entries))
-		s.entries = append(s.entries, entry{})
+		id = s.addEntry()
 	}
-	s.entries[id] = entry{key: k, rule: uint16(ruleIndex(s.rules, k))}
+	*s.entry(id) = entry{key: k, rule: uint16(ruleIndex(s.rules, k))}
 	s.ids.put(uint64(k)|keyMark, uint64(id))
 	if s.cfg.Sorted {
 		s.names.add(k, s.exists)
 	}
-	return id, &s.entries[id]
+	return id, s.entry(id)
 }
 
 func (s *Shard) exists(k name.Key) bool {
@@ -56,11 +75,11 @@ func (s *Shard) exists(k name.Key) bool {
 func (s *Shard) forgetOne() bool {
 	const tries = 8
 	for range tries {
-		id := s.entries[0].next
+		id := s.entry(0).next
 		if id == 0 {
 			return false
 		}
-		e := &s.entries[id]
+		e := s.entry(id)
 		if e.pins == 0 && !s.onDisk(e) {
 			s.forget(id, e)
 			return true
@@ -75,6 +94,9 @@ func (s *Shard) forget(id uint32, e *entry) {
 	s.wake(id, e)
 	s.dropRun(e)
 	s.ids.del(uint64(e.key) | keyMark)
+	if s.cfg.Sorted {
+		s.names.remove(e.key)
+	}
 	*e = entry{}
 	s.unused = append(s.unused, id)
 	s.stats.NamesForgotten++
@@ -85,9 +107,9 @@ func (s *Shard) rest(id uint32, e *entry) {
 	if e.inRing || e.live > 0 {
 		return
 	}
-	head := &s.entries[0]
+	head := s.entry(0)
 	e.prev, e.next = head.prev, 0
-	s.entries[head.prev].next = id
+	s.entry(head.prev).next = id
 	head.prev = id
 	e.inRing = true
 }
@@ -97,7 +119,7 @@ func (s *Shard) wake(id uint32, e *entry) {
 	if !e.inRing {
 		return
 	}
-	s.entries[e.prev].next = e.next
-	s.entries[e.next].prev = e.prev
+	s.entry(e.prev).next = e.next
+	s.entry(e.next).prev = e.prev
 	e.prev, e.next, e.inRing = 0, 0, false
 }

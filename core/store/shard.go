@@ -16,8 +16,9 @@ type Shard struct {
 	ids      table // name.Key | keyMark -> entry
 	records  int   // in memory
 	index    table // entry<<24 | FSEQ -> pos of the record stored last
-	entries  []entry
-	unused   []uint32 // of entries
+	pages    []*page
+	entries  uint32 // in use or unused; 0 is the ring's head
+	unused   []uint32
 	log      recordLog
 	names    sorted
 	suspects suspects
@@ -96,7 +97,8 @@ type Released struct {
 // NewShard makes a shard and loads the index of its Backend, if there is one.
 func NewShard(cfg Config) *Shard {
 	cfg.setDefaults()
-	s := &Shard{cfg: cfg, rules: cfg.rules(), log: newLog(cfg.LogBytes), entries: make([]entry, 1, 16)}
+	s := &Shard{cfg: cfg, rules: cfg.rules(), log: newLog(cfg.LogBytes)}
+	s.addEntry()
 	s.suspects.limit = min(cfg.MaxSuspects, 1<<16-2)
 	s.ids.seed, s.index.seed, s.fetching.seed, s.faces.bytes.seed = cfg.Seed, cfg.Seed, cfg.Seed, cfg.Seed
 	for i := range s.rules {

@@ -12,6 +12,7 @@ import (
 // cheap. Names that were let go of stay until the next merge; whoever reads asks the index whether a name is still there.
 type sorted struct {
 	main, tail  []name.Key
+	gone        []name.Key // let go of since the last merge; some may be back
 	spare       []name.Key // the main slice before the last merge
 	tailInOrder bool
 }
@@ -30,6 +31,9 @@ func (s *sorted) add(k name.Key, alive func(name.Key) bool) {
 	s.tailInOrder = false
 }
 
+// remove takes note that the index let go of k.
+func (s *sorted) remove(k name.Key) { s.gone = append(s.gone, k) }
+
 func (s *sorted) order() {
 	if !s.tailInOrder {
 		slices.Sort(s.tail)
@@ -38,17 +42,24 @@ func (s *sorted) order() {
 	}
 }
 
+// merge makes one slice of main and tail. Only what was let go of is looked up: a look-up of each name would take far
+// longer than the merge.
 func (s *sorted) merge(alive func(name.Key) bool) {
 	s.order()
+	slices.Sort(s.gone)
+	gone := s.gone
 	out := slices.Grow(s.spare[:0], len(s.main)+len(s.tail))
 	i, j := 0, 0
 	for i < len(s.main) || j < len(s.tail) {
 		k := s.next(&i, &j)
-		if alive(k) {
+		for len(gone) > 0 && gone[0] < k {
+			gone = gone[1:]
+		}
+		if len(gone) == 0 || gone[0] != k || alive(k) {
 			out = append(out, k)
 		}
 	}
-	s.spare, s.main, s.tail = s.main, out, s.tail[:0]
+	s.spare, s.main, s.tail, s.gone = s.main, out, s.tail[:0], s.gone[:0]
 }
 
 // next gives the lowest of main[i:] and tail[j:], one of which is not empty, and steps over it in both.

@@ -47,8 +47,8 @@ func TestP5MatchFindsAllInOrder(t *testing.T) {
 		}
 		p := Pattern{Name: drawName(t), Wild: rapid.SampledFrom([]uint8{0, 2, 4, 6, 32, 62, 63}).Draw(t, "wild")}
 		var want, got []name.Key
-		for i := range s.entries[1:] {
-			e := &s.entries[i+1]
+		for id := uint32(1); id < s.entries; id++ {
+			e := s.entry(id)
 			if e.key != 0 || s.exists(0) {
 				if _, st := s.Newest(e.key); st == Hit && s.exists(e.key) && naiveMatch(p, e.key) {
 					want = append(want, e.key)
@@ -109,5 +109,19 @@ func TestP5MatchWorksLittleForPatternsThatMatchLittle(t *testing.T) {
 	}
 	if calls < 20000/matchVisits {
 		t.Fatalf("all was looked at in %d calls", calls)
+	}
+}
+
+func TestSortedForgetsWhatTheIndexForgot(t *testing.T) {
+	r := newRig(t, Config{Sorted: true, MaxNames: 500, Retention: time.Second})
+	for i := range 20000 {
+		if i%500 == 0 {
+			r.pass(2 * time.Second)
+			r.pass(2 * time.Second)
+		}
+		r.want(r.put(key(i*7919%20000), 1, "x"), Stored, true)
+	}
+	if n := len(r.s.names.main) + len(r.s.names.tail) + len(r.s.names.gone); n > 2000 {
+		t.Fatalf("%d names are in order, want at most some more than 500", n)
 	}
 }

@@ -93,7 +93,7 @@ func (s *Shard) newRun(id uint32, e *entry) *run {
 		pool.free = append(pool.free, uint16(len(pool.slots)-1))
 	}
 	if len(pool.free) == 0 {
-		s.dropRun(&s.entries[pool.oldest()])
+		s.dropRun(s.entry(pool.oldest()))
 	}
 	i := pool.free[len(pool.free)-1]
 	pool.free = pool.free[:len(pool.free)-1]

@@ -34,7 +34,7 @@ func (s *Shard) Fetch(k name.Key, seq uint32) bool {
 }
 
 // Take calls yield for what the Backend has finished since the last call: reads, commits, and frames that were kept aside
-// and are admitted now. What a Result holds is valid until yield returns, which must not call the shard.
+// and are admitted now. What a Result holds is valid until yield returns. Yield may ask the shard but not Put.
 func (s *Shard) Take(yield func(Result)) {
 	if s.cfg.Backend == nil {
 		return
