@@ -1,0 +1,18 @@
+// Package node is the Z-Mesh library for devices and applications: it publishes, asks and subscribes over one link to a
+// forwarder, with the payload ciphers that forwarders never see.
+//
+// # Streams
+//
+// A [Stream] is what producer and consumers of a Content Name share: its key, its IV and the method (P-10). Forwarders have
+// none of it. A producer's numbers are part of the cipher's counter block, so no number may be used twice under one key:
+// [Watermark] keeps that over restarts (P-1).
+//
+// # Asking
+//
+// [Node.Get] asks for one content and repeats the Interest with a fresh timestamp until the context ends or a Return says
+// that it is in vain. [Node.Subscribe] gives a [Subscription]: every number in order, exactly once; what was missed on the
+// way is fetched by number, and what is truly gone is reported as one range (P-12).
+//
+// A Node owns one goroutine, which reads its link and ends with Close. Time is the clock of package time, so that
+// testing/synctest can stand in for it.
+package node
