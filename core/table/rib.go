@@ -177,7 +177,8 @@ func (r *RIB) RemoveStatic(net uint8, p name.Prefix, face FaceID) bool {
 }
 
 // FaceUp says that a face is up and what a hop over it costs; 0 counts as 1. It is offered every route that this node has
-// announced and did not learn there. It may be called again: with another cost, or because the peer was started anew.
+// announced and did not learn there. It may be called again with another cost. A peer that was started anew has forgotten
+// what it announced, on which freedom of loops rests: then FaceDown comes first.
 func (r *RIB) FaceUp(now time.Duration, face FaceID, cost uint16) {
 	cost = max(cost, 1)
 	before, _ := r.faces.Get(face)

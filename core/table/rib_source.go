@@ -23,7 +23,7 @@ type source struct {
 	limit    uint16        // lowest cost that this node announced under seq
 	told     uint16        // cost that it announced last; unreachable after a retraction
 	known    bool          // seq counts: not so only before the first entry is taken up
-	gone     bool          // seq was withdrawn: nothing under it counts any longer
+	gone     bool          // seq was withdrawn, which is passed on once; its deadline has passed
 	buried   bool          // without entries, and in the list of tombstones
 	deadline time.Duration // of seq
 	adoptAt  time.Duration // when a newer FSEQ that waits is taken up (RIBSettings.Settle); 0: none waits
@@ -54,7 +54,7 @@ func (s *source) feasible(now time.Duration, seq uint32, cost uint16) bool {
 	if !s.known || wire.Newer(seq, s.seq) {
 		return true
 	}
-	return seq == s.seq && !s.gone && now < s.deadline && cost < s.limit
+	return seq == s.seq && now < s.deadline && cost < s.limit
 }
 
 // usable tells whether an entry is a next hop: it has the FSEQ that this node has announced, and is nearer.
