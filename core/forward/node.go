@@ -119,17 +119,24 @@ func (n *Node) Worker(i int) *Worker { return n.workers[i] }
 // Workers is how many there are.
 func (n *Node) Workers() int { return len(n.workers) }
 
-// owner is the worker of a name: the high bits of its hash, since the tables use the low ones.
-func (n *Node) owner(k name.Key) int {
-	if len(n.workers) == 1 {
+func (n *Node) owner(k name.Key) int { return Owner(n.cfg.Seed, len(n.workers), k) }
+
+// Owner is the worker of a name in a node with that seed: the high bits of its hash, since the tables use the low ones. A
+// store must know it before the node is made.
+func Owner(seed table.Seed, workers int, k name.Key) int {
+	if workers <= 1 {
 		return 0
 	}
-	h := n.cfg.Seed.Key(k, 0)
-	return int((h >> 32) * uint64(len(n.workers)) >> 32)
+	h := seed.Key(k, 0)
+	return int((h >> 32) * uint64(workers) >> 32)
 }
 
-// Owns tells whether a worker owns a name: what a store needs to know which names are whose.
-func (n *Node) Owns(worker int, k name.Key) bool { return n.owner(k) == worker }
+// Routes lists all routes of the node.
+func (n *Node) Routes(now Now) []table.Route {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.rib.Routes(now.Mono)
+}
 
 // Faces calls fn with every face.
 func (n *Node) Faces(fn func(*Face)) {

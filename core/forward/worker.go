@@ -116,6 +116,13 @@ func (w *Worker) Stats() WorkerStats {
 	return s
 }
 
+// Locked runs fn under the worker's mutex: for what reads its store or changes its strategy from outside.
+func (w *Worker) Locked(fn func()) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	fn()
+}
+
 // run processes a burst of frames.
 func (w *Worker) run(now Now, frames []received) {
 	w.mu.Lock()
