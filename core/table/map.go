@@ -55,14 +55,16 @@ func (m *Map[K, V]) Ptr(k K) *V {
 
 // Put sets the value of k.
 func (m *Map[K, V]) Put(k K, v V) {
-	if p := m.Ptr(k); p != nil {
-		*p = v
-		return
+	mark := m.mark(k)
+	if m.used > 0 {
+		if i, ok := m.find(k, mark); ok {
+			m.slots[i].val = v
+			return
+		}
 	}
 	if m.used >= len(m.slots)/4*3 {
 		m.grow()
 	}
-	mark := m.mark(k)
 	i, _ := m.find(k, mark)
 	m.slots[i] = slot[K, V]{k, v, mark}
 	m.used++

@@ -75,16 +75,21 @@ func newMesh(seed uint64, nodes int, links []meshLink, fail func(string, ...any)
 	m := &mesh{random: rand.New(rand.NewPCG(seed, 1)), links: links, maxDelay: 50 * time.Millisecond, fail: fail}
 	m.sends = map[sendKey]int{}
 	for i := range nodes {
-		m.nodes = append(m.nodes, NewRIB(RIBSettings{
-			Node: meshOrigin(i), FirstSeq: 0xFFFFF0, Seed: testSeed, // numbers wrap around in every run
-			OnRoute: func(uint8, name.Prefix, []Hop) {},
-			OnSend:  func(s Send) { m.send(i, s) },
-		}))
+		m.nodes = append(m.nodes, m.newNode(i))
 	}
 	for i := range m.links {
 		m.heal(i)
 	}
 	return m
+}
+
+// newNode starts a node; its clock is that of the mesh, so its numbers go on where they were.
+func (m *mesh) newNode(i int) *RIB {
+	return NewRIB(RIBSettings{
+		Node: meshOrigin(i), FirstSeq: 0xFFFFF0, Seed: testSeed, // numbers wrap around in every run
+		OnRoute: func(uint8, name.Prefix, []Hop) {},
+		OnSend:  func(s Send) { m.send(i, s) },
+	})
 }
 
 // drawMesh draws a connected graph: a tree, and some links more.
@@ -180,6 +185,18 @@ func (m *mesh) heal(link int) {
 				m.nodes[node].FaceUp(m.now, FaceID(link+1), l.cost[end])
 			}
 		})
+	}
+}
+
+// restart starts a node anew, with nothing in its memory. Its neighbours notice by its boot number (P-18) before they
+// hear anything else from it.
+func (m *mesh) restart(node int) {
+	m.nodes[node] = m.newNode(node)
+	for i := range m.links {
+		if l := &m.links[i]; l.up && slices.Contains(l.ends[:], node) {
+			l.up = false
+			m.heal(i)
+		}
 	}
 }
 

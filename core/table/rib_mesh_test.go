@@ -7,10 +7,10 @@ import (
 	"pgregory.net/rapid"
 )
 
-// chaos cuts and heals links, announces and withdraws, at random times until the time given.
+// chaos cuts and heals links, announces and withdraws, and starts nodes anew, at random times until the time given.
 func (m *mesh) chaos(until time.Duration, origins []int) {
 	for at := m.now; at < until; at += time.Duration(m.random.Int64N(int64(3 * time.Second))) {
-		what, link, origin := m.random.IntN(10), m.random.IntN(len(m.links)), origins[m.random.IntN(len(origins))]
+		what, link, origin := m.random.IntN(11), m.random.IntN(len(m.links)), origins[m.random.IntN(len(origins))]
 		m.after(at-m.now, func() {
 			switch {
 			case what < 4:
@@ -19,6 +19,8 @@ func (m *mesh) chaos(until time.Duration, origins []int) {
 				m.heal(link)
 			case what < 9:
 				m.nodes[origin].Withdraw(m.now, 0, meshPrefix)
+			case what < 10:
+				m.restart(m.random.IntN(len(m.nodes)))
 			default:
 				m.nodes[origin].Originate(m.now, 0, meshPrefix, 0, meshLifetime)
 			}
@@ -27,7 +29,7 @@ func (m *mesh) chaos(until time.Duration, origins []int) {
 	m.run(until)
 }
 
-// Whatever is cut, healed, withdrawn, lost, late or repeated, the next hops for an origin never form a loop; and when the
+// Whatever is cut, healed, withdrawn, started anew, lost, late or repeated, the next hops for an origin never form a loop; and when the
 // links hold again, each node is on the shortest way after the next renewal.
 func TestP7FeasibilityNoLoopsAndShortestPaths(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
