@@ -99,8 +99,8 @@ type Send struct {
 // origin alone renews, with a new FSEQ, at a third of the lifetime. Lifetime 0 with a newer or the same FSEQ withdraws,
 // and is sent on.
 //
-// A face counts as one neighbour. On a face with several (radio) the last to speak stands for all; loops are still
-// excluded, but routes may be lost that are there.
+// A face counts as one neighbour. On a face with several (radio) the nearest stands for all, a retraction by one takes the
+// route from all, and the others hear what is meant for it: freedom of loops is promised for faces with one neighbour.
 type RIB struct {
 	set     RIBSettings
 	faces   *Map[FaceID, uint16] // that are up, with their cost

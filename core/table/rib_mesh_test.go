@@ -29,8 +29,8 @@ func (m *mesh) chaos(until time.Duration, origins []int) {
 	m.run(until)
 }
 
-// Whatever is cut, healed, withdrawn, started anew, lost, late or repeated, the next hops for an origin never form a loop; and when the
-// links hold again, each node is on the shortest way after the next renewal.
+// Whatever is cut, healed, withdrawn, started anew, lost, late or repeated, the next hops for an origin never form a loop;
+// and when the links hold again, each node is on the shortest way after the next renewal.
 func TestP7FeasibilityNoLoopsAndShortestPaths(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		m := drawMesh(t)
