@@ -167,6 +167,9 @@ func (w *Worker) ends(r *received, found *finding, expiry time.Duration) drop.Re
 	case found.final:
 		w.refuse(r, wire.ReturnNotHere)
 		return drop.NotHere
+	case found.producer && r.Seq != wire.SeqNewest: // on disk, which is busy; a producer is never forwarded (P-13)
+		w.refuse(r, wire.ReturnCongestion)
+		return drop.Quota
 	case expiry == 0:
 		w.refuse(r, wire.ReturnExpired)
 		return drop.Expired
@@ -347,10 +350,16 @@ func (w *Worker) transmit(e *table.Entry, in *table.In, f *Face) bool {
 	return true
 }
 
-// record notes that a face was asked with the bytes of an in-record.
+// record notes that a face was asked with the bytes of an in-record. They replace what the face knew: whoever waits longer
+// than they stand is asked for again when they have run out (schedule), so that a short retry starves nobody.
 func (w *Worker) record(e *table.Entry, in *table.In, f *Face) {
 	o := e.Upsert(f.id)
 	*o = table.Out{Face: f.id, Sent: w.now.Mono, Deadline: in.Deadline, Asked: in.Asked}
+	for i := range e.Ins {
+		if e.Ins[i].Deadline > in.Deadline {
+			e.Ins[i].Sent = false
+		}
+	}
 	w.noteAsked(f)
 }
 

@@ -16,10 +16,12 @@ import (
 // kit is a virtual mesh of forwarders with hierarchical names, and the frames that a test sends into it.
 type kit struct {
 	testing.TB
-	m    *mesh.Mesh
-	ring *wire.Keyring
-	v    *wire.Verifier
-	seen []forward.Happening
+	m     *mesh.Mesh
+	ring  *wire.Keyring
+	v     *wire.Verifier
+	seen  []forward.Happening
+	nodes []*mesh.Node
+	sweep time.Duration // after this nothing may be left in any table
 }
 
 var testKey = [wire.KeySize]byte{0x2b, 0x7e, 0x15, 0x16, 0x28, 0xae, 0xd2, 0xa6, 0xab, 0xf7, 0x15, 0x88, 0x09, 0xcf, 0x4f, 0x3c}
@@ -29,7 +31,33 @@ func newKit(tb testing.TB, seed uint64) *kit {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	return &kit{TB: tb, m: mesh.New(seed), ring: ring, v: ring.Verifier()}
+	k := &kit{TB: tb, m: mesh.New(seed), ring: ring, v: ring.Verifier(), sweep: 3 * time.Minute}
+	tb.Cleanup(k.swept)
+	return k
+}
+
+// swept lets everything expire at the end of each test and looks for what was left behind.
+func (k *kit) swept() {
+	if k.Failed() || len(k.nodes) == 0 {
+		return
+	}
+	for range k.sweep / (10 * time.Second) {
+		k.m.RunFor(10 * time.Second)
+	}
+	for i, n := range k.nodes {
+		for j := range n.Workers() {
+			w := n.Worker(j)
+			s := w.Stats()
+			if s.PIT+s.PITRecords+s.Wildcards+s.Subscriptions+s.Askers+w.Pacers() != 0 || w.Timers() != 1 {
+				k.Errorf("node %d worker %d, after all has expired: %+v, %d pacers, %d timers", i, j, s, w.Pacers(), w.Timers())
+			}
+		}
+		n.Faces(func(f *forward.Face) {
+			if subs := f.Counters().Subscriptions; subs != 0 {
+				k.Errorf("node %d face %d: %d subscriptions left", i, f.ID(), subs)
+			}
+		})
+	}
 }
 
 // option changes a node's configuration.
@@ -80,7 +108,22 @@ func (k *kit) node(id uint32, opts ...option) *mesh.Node {
 	if err != nil {
 		k.Fatal(err)
 	}
+	k.nodes = append(k.nodes, n)
 	return n
+}
+
+// happened tells how often something notable happened, and forgets it.
+func (k *kit) happened(what forward.What) (times int) {
+	kept := k.seen[:0]
+	for _, h := range k.seen {
+		if h.What == what {
+			times++
+		} else {
+			kept = append(kept, h)
+		}
+	}
+	k.seen = kept
+	return times
 }
 
 // peer is a device, or a neighbour played by the test, on a link with 1 ms of delay.
@@ -89,6 +132,7 @@ type peer struct {
 	k    *kit
 	face mesh.Face
 	got  []wire.Frame
+	lost [drop.Count]uint64
 }
 
 // plain is the policy of a face that may publish under 01 and ask for everything.
@@ -102,17 +146,19 @@ func (k *kit) peer(n *mesh.Node, cfg forward.FaceConfig) *peer {
 		k.Fatal(err)
 	}
 	p := &peer{Device: d, k: k, face: f}
-	d.Heard = func(raw []byte) {
-		var fr wire.Frame
-		if why := fr.Parse(raw); why != drop.None {
-			k.Errorf("the node sent a bad frame %x: %v", raw, why)
-		}
-		if _, why := k.v.Verify(&fr); why != drop.None && !k.v.VerifyPublic(&fr) {
-			k.Errorf("the node sent a frame with a bad MAC %x: %v", raw, why)
-		}
-		p.got = append(p.got, fr)
-	}
+	d.Heard = func(raw []byte) { p.got = append(p.got, k.parse(raw)) }
 	return p
+}
+
+// parse reads a frame that a node sent; a bad one fails the test.
+func (k *kit) parse(raw []byte) (f wire.Frame) {
+	if why := f.Parse(raw); why != drop.None {
+		k.Errorf("the node sent a bad frame %x: %v", raw, why)
+	}
+	if _, why := k.v.Verify(&f); why != drop.None && !k.v.VerifyPublic(&f) {
+		k.Errorf("the node sent a frame with a bad MAC %x: %v", raw, why)
+	}
+	return f
 }
 
 // join links two forwarders, 1 ms apart, with hellos, believing each other's Announcements.
@@ -175,16 +221,60 @@ func (k *kit) step() { k.m.RunFor(10 * time.Millisecond) }
 
 // take gives what the peer got since the last call, hellos and Announcements left out.
 func (p *peer) take() (out []wire.Frame) {
-	for _, f := range p.got {
-		if f.Name != name.Hello && f.Type != wire.Announcement {
-			out = append(out, f)
-		}
-	}
+	out = visible(p.got)
 	p.got = nil
 	return out
 }
 
+func visible(frames []wire.Frame) (out []wire.Frame) {
+	for _, f := range frames {
+		if f.Name != name.Hello && f.Type != wire.Announcement {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+// count tells how many of the frames are of a type.
+func count(frames []wire.Frame, t wire.Type) (n int) {
+	for _, f := range frames {
+		if f.Type == t {
+			n++
+		}
+	}
+	return n
+}
+
 func (p *peer) send(raw []byte) { p.Send(raw); p.k.step() }
+
+// dropped fails unless exactly one frame of the peer was dropped, for this reason, since the last call.
+func (p *peer) dropped(why drop.Reason) {
+	p.k.Helper()
+	now := p.face.Get().Counters().Drops
+	for r := range now {
+		want := uint64(0)
+		if drop.Reason(r) == why {
+			want = 1
+		}
+		if got := now[r] - p.lost[r]; got != want {
+			p.k.Errorf("%d frames dropped as %s, want %d", got, drop.Reason(r), want)
+		}
+	}
+	p.lost = now
+}
+
+// wantsSeqs fails unless the peer got exactly these Contents, in this order, since the last call.
+func (p *peer) wantsSeqs(seqs ...uint32) {
+	p.k.Helper()
+	got := p.take()
+	ok := len(got) == len(seqs)
+	for i := range got {
+		ok = ok && got[i].Type == wire.Content && got[i].Seq == seqs[i]
+	}
+	if !ok {
+		p.k.Fatalf("got %s, want contents %v", show(got), seqs)
+	}
+}
 
 // wants fails unless the peer got exactly one frame, of that type and number, since the last call.
 func (p *peer) wants(t wire.Type, seq uint32) wire.Frame {

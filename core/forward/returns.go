@@ -36,7 +36,8 @@ func (w *Worker) takeReturn(e *table.Entry, o *table.Out, why wire.ReturnReason)
 	face := o.Face
 	w.pollReturned(e, face, why)
 	in := unsent(e)
-	if f := w.usable(face); why == wire.ReturnTTL && in != nil && f != nil && w.transmit(e, in, f) {
+	f := w.usable(face)
+	if why == wire.ReturnTTL && in != nil && f != nil && w.transmit(e, in, f) && e.Live(w.now.Mono, Self) {
 		w.schedule(e)
 		return
 	}
@@ -45,7 +46,7 @@ func (w *Worker) takeReturn(e *table.Entry, o *table.Out, why wire.ReturnReason)
 	}
 	key := e.Key
 	switch {
-	case in == nil: // only our own newest waits
+	case in == nil: // nobody waits whose Interest may go on: our own newest
 		w.conclude(e, 0)
 	case e.Wild != nil:
 		w.conclude(e, 0)
@@ -57,10 +58,16 @@ func (w *Worker) takeReturn(e *table.Entry, o *table.Out, why wire.ReturnReason)
 	}
 }
 
-// asker is the in-record that waits longest, leaving out our own.
+// goesOn tells whether an in-record's Interest may leave this node: not our own, which has left, nor one that ends here (P-23)
+// or asks the store alone (P-3).
+func goesOn(in *table.In) bool {
+	return in.Face != Self && in.FHDR&wire.MaxTTL > 0 && (!in.HasAsked || in.Asked.Expiry() > 0)
+}
+
+// asker is the in-record that waits longest, of those that go on.
 func asker(e *table.Entry) (best *table.In) {
 	for i := range e.Ins {
-		if in := &e.Ins[i]; in.Face != Self && (best == nil || in.Deadline > best.Deadline) {
+		if in := &e.Ins[i]; goesOn(in) && (best == nil || in.Deadline > best.Deadline) {
 			best = in
 		}
 	}
@@ -71,7 +78,7 @@ func asker(e *table.Entry) (best *table.In) {
 func unsent(e *table.Entry) (best *table.In) {
 	for i := range e.Ins {
 		in := &e.Ins[i]
-		if in.Sent || in.FHDR&wire.MaxTTL == 0 || in.Face == Self {
+		if in.Sent || !goesOn(in) {
 			continue
 		}
 		if best == nil || in.FHDR&wire.MaxTTL > best.FHDR&wire.MaxTTL ||
@@ -97,9 +104,9 @@ func (w *Worker) schedule(e *table.Entry) {
 	if e.Fallback != 0 {
 		sooner(e.Fallback)
 	}
-	if !e.Waiting && unsent(e) != nil {
-		if until := covered(e, w.now.Mono); until > w.now.Mono {
-			sooner(until)
+	if in := unsent(e); in != nil && !e.Waiting {
+		if at := max(covered(e, w.now.Mono), again(in)); at > w.now.Mono {
+			sooner(at)
 		}
 	}
 	if e.Timer != 0 {
@@ -107,6 +114,14 @@ func (w *Worker) schedule(e *table.Entry) {
 		return
 	}
 	e.Timer = w.wheel.Add(next, timerPIT, uint32(w.pit.ID(e.Key)))
+}
+
+// again is when the bytes of an in-record may leave on a face where they have been (P-2a); 0 if they never left.
+func again(in *table.In) time.Duration {
+	if in.Tried == 0 || !in.Timed() {
+		return 0
+	}
+	return in.Tried + table.SentOnce
 }
 
 // covered is until when some face that was asked still knows the Interest.
@@ -140,7 +155,7 @@ func (w *Worker) pitDue(e *table.Entry) {
 	key := e.Key
 	if e.Fallback != 0 && e.Fallback <= w.now.Mono {
 		w.fallBack(e)
-	} else if in := unsent(e); in != nil && e.Wild == nil && !e.Waiting && !e.Live(w.now.Mono, Self) {
+	} else if in := unsent(e); in != nil && e.Wild == nil && !e.Waiting && !e.Live(w.now.Mono, Self) && again(in) <= w.now.Mono {
 		w.consult(e, in, RetryIn, 0)
 	}
 	if e = w.pit.Find(key); e != nil {
@@ -170,9 +185,13 @@ func (w *Worker) fallBack(e *table.Entry) {
 	}
 }
 
-// keepOpen replaces the askers of an answered entry by the node itself for as long as a face may still answer.
+// keepOpen replaces the askers of an answered entry by the node itself for as long as a face may still answer; only a newest
+// may still be followed by a newer one.
 func (w *Worker) keepOpen(e *table.Entry) {
 	until := covered(e, w.now.Mono)
+	if e.Key.Seq != wire.SeqNewest {
+		until = w.now.Mono
+	}
 	for i := len(e.Ins) - 1; i >= 0; i-- {
 		w.pit.RemoveIn(e, i)
 	}
@@ -221,20 +240,46 @@ func (w *Worker) joined(key table.PITKey, res *store.Result) {
 		return
 	}
 	e.Waiting = false
-	in := unsent(e)
 	switch {
 	case res.Done == store.DoneFailed:
 		w.giveUp(e, wire.ReturnCongestion)
 	case res.Body != nil:
 		w.answerAll(e, res.Body)
-		w.removeEntry(e)
-	case in != nil && !w.fromProducer(e):
-		w.consult(e, in, InterestIn, 0)
-	default:
+		w.keepOpen(e)
+	case res.Done == store.DoneCommit && w.store.Fetch(key.Name, key.Seq): // on disk, and no longer in memory
+		e.Waiting = true
+	case w.fromProducer(e):
 		w.giveUp(e, wire.ReturnNotHere)
+	default:
+		w.goOn(e)
 	}
 	if e = w.pit.Find(key); e != nil {
 		w.schedule(e)
+	}
+}
+
+// goOn sends what the store could not answer to where it may be; who asked the store alone is told that it is not here.
+func (w *Worker) goOn(e *table.Entry) {
+	for i := len(e.Ins) - 1; i >= 0; i-- {
+		in := &e.Ins[i]
+		if in.Face == Self || goesOn(in) {
+			continue
+		}
+		why := wire.ReturnTTL
+		if in.FHDR&wire.MaxTTL > 0 {
+			why = wire.ReturnExpired
+		}
+		w.returnTo(e, in, why)
+		w.pit.RemoveIn(e, i)
+	}
+	in := unsent(e)
+	switch {
+	case len(e.Ins) == 0:
+		w.removeEntry(e)
+	case in != nil && !e.Live(w.now.Mono, in.Face):
+		w.consult(e, in, InterestIn, 0)
+	default:
+		w.conclude(e, 0)
 	}
 }
 

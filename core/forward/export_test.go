@@ -1,0 +1,15 @@
+package forward
+
+// Timers is the number of timers of a worker; an idle one has the housekeeping alone.
+func (w *Worker) Timers() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.wheel.Len()
+}
+
+// Pacers is the number of wildcard Interests whose answers are being paced (P-5).
+func (w *Worker) Pacers() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.pacers.Len()
+}
