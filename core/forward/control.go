@@ -37,6 +37,7 @@ type probe struct {
 	sent     time.Duration
 	bytes    wire.Asked // of the hello under way
 	waiting  bool
+	greeted  bool // the peer has sent one, so it is probed too
 	answered bool // at least once
 	misses   int
 	node     uint32
@@ -61,7 +62,9 @@ func (n *Node) Peer(f *Face) PeerState {
 }
 
 // probed tells whether hellos go out on a face: a configured remote, or an on-demand peer that has sent one itself.
-func (f *Face) probed() bool { return !f.cfg.Broadcast && (f.cfg.Hello || f.forwarder.Load()) }
+func (f *Face) probed() bool {
+	return !f.cfg.Broadcast && (f.cfg.Hello || f.hello.greeted || f.forwarder.Load())
+}
 
 // helloDue sends the hellos that are due, and calls a peer down that has answered once and then missed three (P-18).
 func (n *Node) helloDue() {
@@ -99,19 +102,23 @@ func (n *Node) nextHello() (at time.Duration) {
 }
 
 // helloIn echoes a hello in a Return with our node id and boot number. Who greets is a forwarder, so it is greeted in turn and
-// is told our routes.
+// is told our routes; a peer that is not configured only after it has echoed our hello, since a captured one may have been sent in a
+// victim's name (P-11).
 func (n *Node) helloIn(r *received) drop.Reason {
 	asked, has := wire.AskedOf(r.Payload)
 	f := r.face
-	if !has || r.Seq != wire.SeqNewest || r.public {
+	if !has || r.Seq != wire.SeqNewest || r.public || f.cfg.Broadcast {
 		return drop.Hello
 	}
 	ret := wire.Returned{Reason: wire.ReturnHello, Asked: asked, Node: n.cfg.ID, Boot: n.cfg.Boot}
 	h := wire.Header{Name: name.Hello, Type: wire.Return, TTL: wire.MaxTTL}
 	var payload [wire.HelloPayload]byte
 	n.control(f, r.key.Net(), h, ret.Append(payload[:0]))
-	if !f.cfg.Broadcast && !f.forwarder.Swap(true) {
+	if !f.hello.greeted {
+		f.hello.greeted = true
 		f.hello.next = n.now.Mono
+	}
+	if !f.cfg.OnDemand && !f.forwarder.Swap(true) {
 		n.rib.FaceUp(n.now.Mono, f.id, f.cost())
 	}
 	return drop.None
@@ -135,6 +142,9 @@ func (n *Node) helloBack(r *received) drop.Reason {
 	h.waiting, h.misses, h.answered = false, 0, true
 	h.node, h.boot = ret.Node, ret.Boot
 	n.setUp(f, true)
+	if restarted { // it has lost what its next hops rested on (RFC 8966, 3.5.1)
+		n.rib.FaceDown(n.now.Mono, f.id)
+	}
 	if first || restarted {
 		n.rib.FaceUp(n.now.Mono, f.id, f.cost())
 	}
@@ -179,9 +189,9 @@ func (n *Node) announce(s table.Send) {
 }
 
 // routes tells whether forwarders are at the other end of a face: it is probed, one has greeted there, or Announcements are
-// believed from there.
+// believed from there. On-demand faces have a listener's policy, so there the peer itself must have shown it.
 func (f *Face) routes() bool {
-	return f.cfg.Hello || f.forwarder.Load() || f.cfg.Announce.Len() > 0
+	return f.forwarder.Load() || !f.cfg.OnDemand && (f.cfg.Hello || f.cfg.Announce.Len() > 0)
 }
 
 // setRoute gives a prefix's next hops to every worker's FIB.

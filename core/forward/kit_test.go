@@ -253,7 +253,7 @@ func (p *peer) dropped(why drop.Reason) {
 	now := p.face.Get().Counters().Drops
 	for r := range now {
 		want := uint64(0)
-		if drop.Reason(r) == why {
+		if drop.Reason(r) == why && why != drop.None {
 			want = 1
 		}
 		if got := now[r] - p.lost[r]; got != want {
