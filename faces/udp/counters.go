@@ -1,0 +1,34 @@
+package udp
+
+import "sync/atomic"
+
+// Counters are a socket's totals since it was opened. What happened to a frame once the node had it is in the counters of its
+// face, or of the listener.
+type Counters struct {
+	Datagrams  uint64 // read
+	Bursts     uint64 // reads that gave at least one
+	ReadCalls  uint64 // system calls for reading
+	ReadErrors uint64 // failed reads; the socket goes on
+	Strangers  uint64 // dropped: from no known address, and there is no listener (P-11)
+	Early      uint64 // dropped: from a remote whose face was being made at that moment
+	Overflow   uint64 // dropped by the kernel because the receive buffer was full; Linux only, its 32-bit counter
+
+	Sent       uint64 // datagrams that the kernel took
+	SendCalls  uint64 // system calls for sending
+	SendFull   uint64 // sends cut short because the send buffer was full; the node counts the frames as send_queue
+	SendErrors uint64 // sends cut short by an error, such as no route to the host; frames counted likewise
+}
+
+// counters are Counters as they are written: by the reader and by every worker that sends.
+type counters struct {
+	datagrams, bursts, readCalls, readErrors, strangers, early atomic.Uint64
+	sent, sendCalls, sendFull, sendErrors                      atomic.Uint64
+}
+
+func (c *counters) read() Counters {
+	return Counters{
+		Datagrams: c.datagrams.Load(), Bursts: c.bursts.Load(), ReadCalls: c.readCalls.Load(),
+		ReadErrors: c.readErrors.Load(), Strangers: c.strangers.Load(), Early: c.early.Load(),
+		Sent: c.sent.Load(), SendCalls: c.sendCalls.Load(), SendFull: c.sendFull.Load(), SendErrors: c.sendErrors.Load(),
+	}
+}
