@@ -150,4 +150,3 @@ func (c *Config) URI(n name.Name) (uri string, ok bool) {
 	}
 	return c.Own().URI(n)
 }
-
