@@ -1,0 +1,132 @@
+package admin
+
+import "time"
+
+// Status is how a node stands: GET /v1/status.
+type Status struct {
+	Name      string            `json:"name"`
+	ID        string            `json:"id"` // eight hex digits
+	NetID     string            `json:"net_id"`
+	Naming    string            `json:"naming"`
+	Version   string            `json:"version"`
+	Boot      uint32            `json:"boot"`
+	Uptime    time.Duration     `json:"uptime_ns"`
+	Workers   int               `json:"workers"`
+	Memory    uint64            `json:"memory_bytes"` // heap in use
+	Faces     int               `json:"faces"`
+	Routes    int               `json:"routes"`
+	InFrames  uint64            `json:"in_frames"`
+	OutFrames uint64            `json:"out_frames"`
+	Tables    Tables            `json:"tables"`
+	Totals    Totals            `json:"totals"`
+	Drops     map[string]uint64 `json:"drops"` // by reason, over all faces; those that are 0 are left out
+	Store     Store             `json:"store"`
+}
+
+// Tables are the sizes of a node's tables.
+type Tables struct {
+	PIT           int `json:"pit"`
+	PITRecords    int `json:"pit_records"`
+	Subscriptions int `json:"subscriptions"`
+	Subscribers   int `json:"subscribers"`
+	Producers     int `json:"producers"`
+	Sleepers      int `json:"sleepers"`
+}
+
+// Totals count what a node did since its start.
+type Totals struct {
+	StoreHits  uint64 `json:"store_hits"`
+	Merged     uint64 `json:"merged"`
+	Forwarded  uint64 `json:"forwarded"`
+	Suppressed uint64 `json:"suppressed"`
+	Satisfied  uint64 `json:"satisfied"`
+	Returned   uint64 `json:"returned"`
+	Pushed     uint64 `json:"pushed"`
+	Held       uint64 `json:"held"`
+	Expired    uint64 `json:"expired"`
+}
+
+// Face is a face: GET /v1/faces.
+type Face struct {
+	ID            uint32            `json:"id"`
+	Name          string            `json:"name"`
+	Listener      bool              `json:"listener"` // no face itself: where on-demand faces come from
+	OnDemand      bool              `json:"on_demand"`
+	Peer          string            `json:"peer,omitempty"`
+	Up            bool              `json:"up"`
+	Forwarder     string            `json:"forwarder,omitempty"` // node id of the peer, if it answers hellos (P-18)
+	RTT           time.Duration     `json:"rtt_ns,omitempty"`
+	InFrames      uint64            `json:"in_frames"`
+	OutFrames     uint64            `json:"out_frames"`
+	InBytes       uint64            `json:"in_bytes"`
+	OutBytes      uint64            `json:"out_bytes"`
+	Subscriptions int64             `json:"subscriptions"`
+	Idle          time.Duration     `json:"idle_ns"`
+	Drops         map[string]uint64 `json:"drops"`
+}
+
+// Route is a way to a prefix: GET /v1/routes. POST adds a static one, DELETE removes it; these need Prefix, Face and, to
+// add, Cost.
+type Route struct {
+	Prefix string        `json:"prefix"`
+	Face   string        `json:"face"` // name; "" is this node itself
+	Cost   uint16        `json:"cost"`
+	Origin string        `json:"origin,omitempty"` // of an announced one: node id
+	Static bool          `json:"static"`
+	Used   bool          `json:"used"`
+	Left   time.Duration `json:"left_ns,omitempty"`
+}
+
+// Strategy says which strategy holds for a prefix: GET /v1/strategies. POST sets it until the next reload.
+type Strategy struct {
+	Prefix string `json:"prefix"`
+	Plugin string `json:"plugin"`
+}
+
+// Store is the content store: GET /v1/store.
+type Store struct {
+	Names      int               `json:"names"`
+	InMemory   int               `json:"in_memory"` // contents
+	LogBytes   int64             `json:"memory_bytes"`
+	Disk       bool              `json:"disk"`
+	DiskBytes  int64             `json:"disk_bytes"`
+	Hours      int               `json:"hours"`
+	Commits    uint64            `json:"commits"`
+	Conflicts  uint64            `json:"conflicts"`
+	NotKept    map[string]uint64 `json:"not_kept"`
+	Failures   uint64            `json:"write_failures"`
+	Retention  time.Duration     `json:"retention_ns"`
+	Durability string            `json:"durability"`
+}
+
+// Plugin is a plugin of a running node: GET /v1/plugins.
+type Plugin struct {
+	Name      string `json:"name"`
+	Kind      string `json:"kind"`
+	Version   string `json:"version"`
+	Digest    string `json:"digest"`
+	State     string `json:"state"`
+	Source    string `json:"source"`
+	Instances int    `json:"instances"`
+	Calls     uint64 `json:"calls"`
+	Traps     uint64 `json:"traps"`
+}
+
+// PluginLoad is the body of POST /v1/plugins (load) and of POST /v1/plugins/{name}/swap: a module's bytes travel as they
+// are, base64 in JSON, so that the node needs no access to the operator's files.
+type PluginLoad struct {
+	Name   string   `json:"name"`
+	Module []byte   `json:"module"`
+	Grant  []string `json:"grant,omitempty"`
+	From   string   `json:"from"` // what the operator called the file
+}
+
+// Reloaded is the answer to POST /v1/reload.
+type Reloaded struct {
+	Changes []string `json:"changes"`
+}
+
+// Failure is the body of every answer that is not 2xx.
+type Failure struct {
+	Error string `json:"error"`
+}

@@ -1,0 +1,303 @@
+package host
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/zmesh/zmesh/core/forward"
+	"github.com/zmesh/zmesh/core/name"
+	"github.com/zmesh/zmesh/core/store"
+	"github.com/zmesh/zmesh/core/store/disk"
+	"github.com/zmesh/zmesh/core/table"
+	"github.com/zmesh/zmesh/faces/udp"
+	"github.com/zmesh/zmesh/runtime/admin"
+	"github.com/zmesh/zmesh/runtime/config"
+	"github.com/zmesh/zmesh/runtime/plugin"
+)
+
+// Host is a running node.
+type Host struct {
+	log   zerolog.Logger
+	start time.Time
+	seed  table.Seed
+	boot  uint32
+
+	cfg atomic.Pointer[config.Config] // in force
+
+	mu        sync.Mutex // of what a reload changes
+	faces     map[string]*openFace
+	listeners map[string]*listening
+
+	node    *forward.Node
+	disk    *disk.Store // nil: everything in memory
+	shards  []*store.Shard
+	udp     *udp.Transport
+	plugins *plugin.Manager
+	choice  *strategies
+	admin   *admin.Server
+	metrics *metricsServer
+	mirrors []*mirror
+
+	stop  chan struct{}
+	made  chan struct{} // closed once there is a node: the store may have something to say before
+	wg    sync.WaitGroup
+	load  func() (*config.Config, error) // reads the configuration again
+	close sync.Once
+}
+
+// openFace is a configured remote that is a face.
+type openFace struct {
+	cfg  config.Face
+	face *forward.Face
+}
+
+// listening is a configured listener.
+type listening struct {
+	cfg      config.Face
+	socket   *udp.Socket
+	listener *forward.Listener
+}
+
+// New provisions a node. load reads the configuration again for [Host.Reload].
+func New(ctx context.Context, cfg *config.Config, log zerolog.Logger, load func() (*config.Config, error)) (*Host, error) {
+	h := &Host{
+		log: log.With().Str("node", cfg.Node.Name).Logger(), start: time.Now(), load: load,
+		faces: map[string]*openFace{}, listeners: map[string]*listening{}, stop: make(chan struct{}), made: make(chan struct{}),
+	}
+	h.cfg.Store(cfg)
+	if err := h.provision(ctx); err != nil {
+		return nil, errors.Join(err, h.Close())
+	}
+	return h, nil
+}
+
+func (h *Host) provision(ctx context.Context) error {
+	if err := makeDataDir(h.cfg.Load().Node.DataDir); err != nil {
+		return err
+	}
+	h.seed, h.boot = table.Seed{random64(), random64()}, uint32(random64())
+	if err := h.loadPlugins(ctx); err != nil {
+		return err
+	}
+	choice, err := newStrategies(h.cfg.Load(), h.plugins)
+	if err != nil {
+		return err
+	}
+	h.choice = choice
+	backends, err := h.openStore()
+	if err != nil {
+		return err
+	}
+	if err := h.makeNode(backends); err != nil {
+		return err
+	}
+	if h.udp, err = udp.New(udp.Config{Node: h.node, Clock: h.now}); err != nil {
+		return err
+	}
+	if err := h.openFaces(ctx); err != nil {
+		return err
+	}
+	h.addRoutes(h.cfg.Load())
+	if err := h.startMirrors(); err != nil {
+		return err
+	}
+	return h.serve()
+}
+
+func makeDataDir(dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("data_dir %s: %w", dir, err)
+	}
+	f, err := os.CreateTemp(dir, ".probe")
+	if err != nil {
+		return fmt.Errorf("data_dir %s cannot be written: %w", dir, err)
+	}
+	return errors.Join(f.Close(), os.Remove(f.Name()))
+}
+
+func random64() uint64 {
+	var b [8]byte
+	_, _ = rand.Read(b[:]) // never fails: it ends the process instead (crypto/rand)
+	return binary.LittleEndian.Uint64(b[:])
+}
+
+// now is the node's clock: monotonic since the start, and the wall clock beside it.
+func (h *Host) now() forward.Now {
+	t := time.Now()
+	return forward.Now{Mono: t.Sub(h.start), Wall: t.UnixMilli()}
+}
+
+// openStore opens the folder of the store, if anything is kept on disk.
+func (h *Host) openStore() ([]store.Backend, error) {
+	cfg := h.cfg.Load()
+	workers := cfg.Node.Workers
+	if !cfg.Store.OnDisk() {
+		return make([]store.Backend, workers), nil
+	}
+	sc := cfg.StoreConfig()
+	s, err := disk.Open(disk.Config{
+		Dir: filepath.Join(cfg.Node.DataDir, "store"), Wall: func() int64 { return time.Now().UnixMilli() }, After: time.After,
+		Retention: cfg.Store.LongestRetention(), MaxBytes: uint64(cfg.Store.MaxSize), SyncEvery: cfg.Store.SyncEvery,
+		KeepNewest: func(k name.Key) bool { return sc.RuleFor(k).KeepNewest },
+		Event:      h.storeEvent,
+	})
+	if err != nil {
+		return nil, err
+	}
+	h.disk = s
+	return s.Split(workers, func(k name.Key) int { return forward.Owner(h.seed, workers, k) }), nil
+}
+
+func (h *Host) storeEvent(e disk.Event) {
+	level := zerolog.InfoLevel
+	if e.Err != nil {
+		level = zerolog.ErrorLevel
+	}
+	h.log.WithLevel(level).Str("event", e.Kind.String()).Str("dir", e.Dir).Err(e.Err).Msg("store")
+}
+
+func (h *Host) makeNode(backends []store.Backend) error {
+	cfg := h.cfg.Load()
+	ring, err := cfg.Keyring()
+	if err != nil {
+		return err
+	}
+	now := h.now()
+	lim := cfg.Limits.Limits
+	h.shards = make([]*store.Shard, cfg.Node.Workers)
+	h.node, err = forward.New(forward.Config{
+		ID: cfg.Node.ID, Boot: h.boot, Keys: ring, Naming: cfg.Naming(), Workers: cfg.Node.Workers, Limits: &lim,
+		Seed: h.seed, Random: random64, Onboarding: cfg.Node.Onboarding, Happened: h.happened,
+		Origin:   uint32(now.Wall/1000) & 0xFFFFFF,
+		Strategy: h.choice.worker,
+		Store: func(i int) forward.Store {
+			sc := cfg.StoreConfig()
+			sc.Seed, sc.Now, sc.Wall, sc.Backend = h.seed, now.Mono, now.Wall, backends[i]
+			sc.Ready = func(*store.Shard) { h.storeReady(i) }
+			h.shards[i] = store.NewShard(sc)
+			return h.shards[i]
+		},
+	})
+	close(h.made)
+	return err
+}
+
+// storeReady is called from the store's goroutines.
+func (h *Host) storeReady(worker int) {
+	<-h.made
+	if h.node != nil {
+		h.node.StoreReady(h.now(), worker)
+	}
+}
+
+func (h *Host) happened(e forward.Happening) {
+	ev := h.log.Info()
+	if e.What == forward.ForgeryAlarm || e.What == forward.SecondProducer {
+		ev = h.log.Warn()
+	}
+	if e.What == forward.FaceMade || e.What == forward.FaceClosed {
+		ev = h.log.Debug()
+	}
+	if e.Face != 0 {
+		ev = ev.Uint32("face", uint32(e.Face))
+	}
+	if e.Name != (name.Name{}) {
+		ev = ev.Stringer("name", e.Name)
+	}
+	ev.Msg(string(e.What))
+}
+
+// Bounds of the pause between two calls of the forwarder's timers. The longest is far below the 50 ms that a sleeper listens
+// (P-8); a shorter one would wake an idle node for nothing.
+const (
+	shortestTick = time.Millisecond
+	longestTick  = 10 * time.Millisecond
+)
+
+// drive calls the forwarder's timers until the host is closed.
+func (h *Host) drive() {
+	defer h.wg.Done()
+	timer := time.NewTimer(longestTick)
+	defer timer.Stop()
+	for {
+		select {
+		case <-h.stop:
+			return
+		case <-timer.C:
+		}
+		now := h.now()
+		h.node.Advance(now)
+		pause := longestTick
+		if at, ok := h.node.Next(); ok {
+			pause = min(max(at-now.Mono, shortestTick), longestTick)
+		}
+		timer.Reset(pause)
+	}
+}
+
+// Run drives the node until ctx ends. ready is called once the node's faces are open, with what listens where.
+func (h *Host) Run(ctx context.Context, ready func(faces []string)) error {
+	h.wg.Add(1)
+	go h.drive()
+	for _, m := range h.mirrors {
+		h.wg.Add(1)
+		go m.run(&h.wg)
+	}
+	h.log.Info().Str("id", fmt.Sprintf("%08x", h.cfg.Load().Node.ID)).Msg("running")
+	ready(h.Addresses())
+	<-ctx.Done()
+	h.log.Info().Msg("stopping")
+	return h.Close()
+}
+
+// Close stops everything in the reverse order of its start. What was published is safe when it returns.
+func (h *Host) Close() (err error) {
+	h.close.Do(func() { err = h.cleanUp() })
+	return err
+}
+
+func (h *Host) cleanUp() (err error) {
+	close(h.stop)
+	if h.admin != nil {
+		err = errors.Join(err, h.admin.Close())
+	}
+	if h.metrics != nil {
+		err = errors.Join(err, h.metrics.Close())
+	}
+	for _, m := range h.mirrors {
+		err = errors.Join(err, m.Close())
+	}
+	if h.udp != nil {
+		err = errors.Join(err, h.udp.Close())
+	}
+	h.wg.Wait()
+	if h.disk != nil {
+		err = errors.Join(err, h.disk.Close())
+	}
+	if h.plugins != nil {
+		err = errors.Join(err, h.plugins.Close())
+	}
+	return err
+}
+
+// Addresses tells what listens where.
+func (h *Host) Addresses() (list []string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, f := range h.cfg.Load().Faces {
+		if l := h.listeners[f.Name]; l != nil {
+			list = append(list, fmt.Sprintf("%s udp://%s", f.Name, l.socket.Addr()))
+		}
+	}
+	return list
+}

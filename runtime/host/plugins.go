@@ -1,0 +1,81 @@
+package host
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/zmesh/zmesh/runtime/admin"
+	"github.com/zmesh/zmesh/runtime/config"
+	"github.com/zmesh/zmesh/runtime/plugin"
+)
+
+// loadTime bounds how long a plugin may take to come up.
+const loadTime = 60 * time.Second
+
+// loadPlugins brings up the plugins of the configuration.
+func (h *Host) loadPlugins(ctx context.Context) (err error) {
+	cfg := h.cfg.Load()
+	h.plugins, err = plugin.NewManager(plugin.Options{
+		Workers: cfg.Node.Workers, CacheDir: filepath.Join(cfg.Node.DataDir, "compiled"),
+		Log: func(name, level, text string) { h.log.Info().Str("plugin", name).Str("level", level).Msg(text) },
+		Journal: func(e plugin.Entry) {
+			h.log.Info().Str("plugin", e.Plugin).Str("digest", e.Digest).Str("from", e.From).Str("why", e.Why).Msg("plugin " + e.What)
+		},
+	})
+	if err != nil {
+		return err
+	}
+	for i := range cfg.Plugins {
+		if err := h.loadPlugin(ctx, &cfg.Plugins[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (h *Host) loadPlugin(ctx context.Context, p *config.Plugin) error {
+	ctx, cancel := context.WithTimeout(ctx, loadTime)
+	defer cancel()
+	spec := plugin.Spec{Name: p.Name, Source: plugin.Source{Path: p.Path, Builtin: p.Builtin}, Grants: p.Grant, Config: p.Config}
+	if err := h.plugins.Load(ctx, spec); err != nil {
+		return fmt.Errorf("%s: plugin %q: %w", p.Pos, p.Name, err)
+	}
+	return nil
+}
+
+// Plugins implements admin.Node.
+func (h *Host) Plugins() []admin.Plugin {
+	list := []admin.Plugin{}
+	for _, s := range h.plugins.List() {
+		list = append(list, admin.Plugin{
+			Name: s.Name, Kind: string(s.Kind), Version: s.Version, Digest: s.Digest, State: string(s.State), Source: s.Source,
+			Instances: s.Instances, Calls: s.Calls, Traps: s.Traps,
+		})
+	}
+	return list
+}
+
+// sourceOf is where the module of a request comes from: its bytes, or a plugin of this binary.
+func sourceOf(l admin.PluginLoad) plugin.Source {
+	if name, ok := strings.CutPrefix(l.From, "builtin:"); ok && len(l.Module) == 0 {
+		return plugin.Source{Builtin: name}
+	}
+	return plugin.Source{Bytes: l.Module}
+}
+
+// LoadPlugin implements admin.Node: it holds until the next start.
+func (h *Host) LoadPlugin(l admin.PluginLoad) error {
+	ctx, cancel := context.WithTimeout(context.Background(), loadTime)
+	defer cancel()
+	return h.plugins.Load(ctx, plugin.Spec{Name: l.Name, Source: sourceOf(l), Grants: l.Grant})
+}
+
+// SwapPlugin implements admin.Node.
+func (h *Host) SwapPlugin(l admin.PluginLoad) error {
+	ctx, cancel := context.WithTimeout(context.Background(), loadTime)
+	defer cancel()
+	return h.plugins.Swap(ctx, l.Name, sourceOf(l))
+}

@@ -1,0 +1,209 @@
+package host
+
+import (
+	"fmt"
+	"runtime"
+	"runtime/debug"
+	"time"
+
+	"github.com/zmesh/zmesh/core/drop"
+	"github.com/zmesh/zmesh/core/forward"
+	"github.com/zmesh/zmesh/core/store"
+	"github.com/zmesh/zmesh/runtime/admin"
+)
+
+// Version is what the program says of itself: the module's version, or that it was built from a working tree.
+func Version() string {
+	if b, ok := debug.ReadBuildInfo(); ok && b.Main.Version != "" {
+		return b.Main.Version
+	}
+	return "(devel)"
+}
+
+// Status implements admin.Node.
+func (h *Host) Status() admin.Status {
+	var mem runtime.MemStats
+	runtime.ReadMemStats(&mem)
+	now, cfg := h.now(), h.cfg.Load()
+	s := admin.Status{
+		Name: cfg.Node.Name, ID: fmt.Sprintf("%08x", cfg.Node.ID), NetID: fmt.Sprintf("%08x", cfg.Node.NetID),
+		Naming: cfg.Own().Naming().String(), Version: Version(), Boot: h.boot, Uptime: now.Mono, Workers: h.node.Workers(),
+		Memory: mem.HeapInuse, Routes: len(h.node.Routes(now)), Drops: map[string]uint64{}, Store: h.Store(),
+	}
+	h.node.Faces(func(*forward.Face) { s.Faces++ })
+	for _, c := range h.totals() {
+		s.InFrames += c.InFrames
+		s.OutFrames += c.OutFrames
+		for why, n := range dropMap(c.Drops) {
+			s.Drops[why] += n
+		}
+	}
+	for i := range h.node.Workers() {
+		addWorker(&s, h.node.Worker(i).Stats())
+	}
+	return s
+}
+
+func addWorker(s *admin.Status, w forward.WorkerStats) {
+	t, n := &s.Tables, &s.Totals
+	t.PIT += w.PIT
+	t.PITRecords += w.PITRecords
+	t.Subscriptions += w.Subscriptions
+	t.Subscribers += w.Askers
+	t.Producers += w.Producers
+	t.Sleepers += w.Sleepers
+	n.StoreHits += w.StoreHits
+	n.Merged += w.Merged
+	n.Forwarded += w.Forwarded
+	n.Suppressed += w.Suppressed
+	n.Satisfied += w.Satisfied
+	n.Returned += w.Returned
+	n.Pushed += w.Pushed
+	n.Held += w.Held
+	n.Expired += w.ExpiredIns
+}
+
+// totals are the counters of each configured face; a listener's are those of all its peers, also of those that are gone.
+func (h *Host) totals() map[string]forward.Counters {
+	out := map[string]forward.Counters{}
+	for _, l := range h.openListeners() {
+		out[l.cfg.Name], _ = h.node.ListenerCounters(l.listener)
+	}
+	h.node.Faces(func(f *forward.Face) {
+		if c := f.Config(); !c.OnDemand {
+			out[c.Name] = f.Counters()
+		}
+	})
+	return out
+}
+
+// openListeners are the listeners in the order of the configuration.
+func (h *Host) openListeners() (list []*listening) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, f := range h.cfg.Load().Faces {
+		if l := h.listeners[f.Name]; l != nil {
+			list = append(list, l)
+		}
+	}
+	return list
+}
+
+// Faces implements admin.Node.
+func (h *Host) Faces() (list []admin.Face) {
+	for _, l := range h.openListeners() {
+		c, _ := h.node.ListenerCounters(l.listener)
+		list = append(list, admin.Face{
+			Name: l.cfg.Name, Listener: true, Up: true, Peer: l.socket.Addr().String(), Subscriptions: c.Subscriptions,
+			InFrames: c.InFrames, OutFrames: c.OutFrames, InBytes: c.InBytes, OutBytes: c.OutBytes, Drops: dropMap(c.Drops),
+		})
+	}
+	now := h.now()
+	h.node.Faces(func(f *forward.Face) { list = append(list, h.faceStatus(now, f)) })
+	return list
+}
+
+func (h *Host) faceStatus(now forward.Now, f *forward.Face) admin.Face {
+	c, cfg, peer := f.Counters(), f.Config(), h.node.Peer(f)
+	s := admin.Face{
+		ID: uint32(f.ID()), Name: cfg.Name, OnDemand: cfg.OnDemand, Up: f.Up(), RTT: peer.RTT,
+		InFrames: c.InFrames, OutFrames: c.OutFrames, InBytes: c.InBytes, OutBytes: c.OutBytes,
+		Subscriptions: c.Subscriptions, Idle: max(now.Mono-f.Last(), 0), Drops: dropMap(c.Drops),
+	}
+	if peer.Answered {
+		s.Forwarder = fmt.Sprintf("%08x", peer.Node)
+	}
+	return s
+}
+
+func dropMap(counts [drop.Count]uint64) map[string]uint64 {
+	m := map[string]uint64{}
+	for why, n := range counts {
+		if n > 0 {
+			m[drop.Reason(why).String()] = n
+		}
+	}
+	return m
+}
+
+// SetFace implements admin.Node.
+func (h *Host) SetFace(name string, up bool) error {
+	f, err := h.faceNamed(name)
+	if err != nil {
+		return err
+	}
+	h.node.SetUp(h.now(), f.ID(), up)
+	return nil
+}
+
+// Routes implements admin.Node.
+func (h *Host) Routes() (list []admin.Route) {
+	for _, r := range h.node.Routes(h.now()) {
+		out := admin.Route{Prefix: r.Prefix.String(), Cost: r.Cost, Static: r.Static, Used: r.Used, Left: r.Left.Round(time.Second)}
+		if f := h.node.Face(r.Face); f != nil {
+			out.Face = f.Config().Name
+		}
+		if !r.Static {
+			out.Origin = fmt.Sprintf("%08x", r.Origin)
+		}
+		list = append(list, out)
+	}
+	return list
+}
+
+// AddRoute implements admin.Node.
+func (h *Host) AddRoute(r admin.Route) error {
+	p, f, err := h.routeOf(r)
+	if err != nil {
+		return err
+	}
+	h.node.AddRoute(h.now(), 0, p, f.ID(), r.Cost)
+	return nil
+}
+
+// RemoveRoute implements admin.Node.
+func (h *Host) RemoveRoute(r admin.Route) error {
+	p, f, err := h.routeOf(r)
+	if err != nil {
+		return err
+	}
+	if !h.node.RemoveRoute(h.now(), 0, p, f.ID()) {
+		return fmt.Errorf("there is no static route to %q by face %q", r.Prefix, r.Face)
+	}
+	return nil
+}
+
+// Strategies implements admin.Node.
+func (h *Host) Strategies() []admin.Strategy {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.choice.list()
+}
+
+// Store implements admin.Node.
+func (h *Host) Store() admin.Store {
+	cfg := h.cfg.Load()
+	s := admin.Store{
+		NotKept: map[string]uint64{}, Retention: cfg.Store.Retention, Durability: cfg.Store.Durability.String(),
+	}
+	for i, shard := range h.shards {
+		var st store.Stats
+		h.node.Worker(i).Locked(func() { st = shard.Stats() })
+		s.Names += st.Names
+		s.InMemory += st.Entries
+		s.LogBytes += int64(st.Bytes)
+		s.Conflicts += st.Conflicts
+		s.Commits += st.Commits
+		s.Failures += st.WriteFailures
+		for c, n := range st.NotKept {
+			if n > 0 {
+				s.NotKept[store.Cause(c).String()] += n
+			}
+		}
+	}
+	if h.disk != nil {
+		d := h.disk.Stats()
+		s.Disk, s.Hours, s.DiskBytes = true, d.Hours, int64(d.DiskBytes)
+	}
+	return s
+}
