@@ -29,11 +29,16 @@ func (w *Worker) content(r *received) drop.Reason {
 	}
 	if out.Epoch {
 		w.epoch(r, &out)
+		a.find(w, r) // what was released has satisfied some who waited
 	}
+	w.synced(r, &a)
 	if a.producer {
 		w.sleeperHeard(r, out.Verdict == store.Stored || out.Verdict == store.NotKept)
 	}
-	newest := out.Newest || out.Epoch || w.isNewest(r)
+	newest := true
+	if !out.Newest && !out.Epoch {
+		newest, a.doubtful = w.standing(r)
+	}
 	served := w.serve(r, &a, newest)
 	if out.Verdict == store.Duplicate && served == 0 {
 		return drop.Duplicate
@@ -41,10 +46,14 @@ func (w *Worker) content(r *received) drop.Reason {
 	return drop.None
 }
 
-// isNewest tells whether a content that was here before is not older than the newest known: what a pending newest takes (P-15).
-func (w *Worker) isNewest(r *received) bool {
+// standing tells of a content that did not become the newest now whether it is not older than the newest known, which is what a
+// pending newest takes (P-15); and whether it is a far jump that is not believed yet (P-17).
+func (w *Worker) standing(r *received) (newest, doubtful bool) {
 	known, ok := w.store.Known(r.key)
-	return !ok || known.Newest == r.Seq
+	if !ok || known.Newest == r.Seq {
+		return true, false
+	}
+	return false, wire.Newer(r.Seq, known.Newest)
 }
 
 // opened serves a content that was kept aside until the disk was asked whether it is an old one (P-1).
@@ -68,14 +77,20 @@ type claims struct {
 	exact, newest *table.Entry
 	sub           *table.Sub
 	solicited     bool // its face was asked (P-17)
+	doubtful      bool // a far jump: it must not end the numbers of subscribers (P-17)
 	covered       bool // … by a live subscription of ours (P-15 b)
 	producer      bool // it came from the name's producer face
 }
 
-func (w *Worker) claims(r *received) (a claims) {
+// find looks up who waits. The entries are good until one of them is satisfied.
+func (a *claims) find(w *Worker, r *received) {
 	a.exact = w.pit.Find(table.PITKey{Name: r.key, Seq: r.Seq})
 	a.newest = w.pit.Find(table.PITKey{Name: r.key})
 	a.sub = w.subs.Find(r.key)
+}
+
+func (w *Worker) claims(r *received) (a claims) {
+	a.find(w, r)
 	a.solicited = a.exact.Asks(r.face.id) || a.newest.Asks(r.face.id)
 	a.covered = w.through(a.sub, r.face.id)
 	w.eachWildEntry(r.key, r.Seq, func(e *table.Entry) { a.solicited = a.solicited || e.Asks(r.face.id) })
@@ -84,17 +99,27 @@ func (w *Worker) claims(r *received) (a claims) {
 	return a
 }
 
-// through notes that content came by our subscription at a face, if there is one.
+// through tells whether content came by our subscription at a face.
 func (w *Worker) through(s *table.Sub, face FaceID) bool {
 	if s == nil {
 		return false
 	}
 	up := s.Up(face)
-	if up == nil || up.Deadline <= w.now.Mono {
-		return false
+	return up != nil && up.Deadline > w.now.Mono
+}
+
+// synced notes that a subscription of ours has shown the newest (P-15 b). What a face was asked for by its number may be an old one.
+func (w *Worker) synced(r *received, a *claims) {
+	if !a.covered || a.exact.Asks(r.face.id) {
+		return
 	}
-	up.Synced = true
-	return true
+	note := func(s *table.Sub) {
+		if w.through(s, r.face.id) {
+			s.Up(r.face.id).Synced = true
+		}
+	}
+	note(a.sub)
+	w.eachWildSub(r.key, note)
 }
 
 // admit is P-17: what nobody asked for comes in only from a face that may publish the name and is, or becomes, its producer
@@ -154,6 +179,7 @@ func (w *Worker) serve(r *received, a *claims, newest bool) (served int) {
 	if r.TTL == 0 {
 		return 0
 	}
+	w.serial++
 	c := copies{w: w, key: r.key, body: r.Body, ttl: r.TTL - 1, reserved: r.Raw[0] & wire.ReservedFHDR}
 	if a.exact != nil {
 		served += w.satisfy(a.exact, r.face, &c)
@@ -162,6 +188,9 @@ func (w *Worker) serve(r *received, a *claims, newest bool) (served int) {
 		served += w.satisfy(a.newest, r.face, &c)
 	}
 	w.eachWildEntry(r.key, r.Seq, func(e *table.Entry) { served += w.satisfyWild(e, r, &c, newest) })
+	if a.doubtful {
+		return served
+	}
 	return served + w.push(r, a.sub, &c, newest, reply)
 }
 
@@ -183,6 +212,7 @@ func (w *Worker) satisfy(e *table.Entry, from *Face, c *copies) (served int) {
 		}
 		if f := w.usable(in.Face); f != nil && f != from && in.Deadline > w.now.Mono {
 			w.send(f, c.of(f, in.Public))
+			w.mark(f.id)
 			served++
 		}
 	}
@@ -193,7 +223,6 @@ func (w *Worker) satisfy(e *table.Entry, from *Face, c *copies) (served int) {
 
 // push sends a Content to the subscribers of its name, each number once (P-16). It never goes back to where it came from.
 func (w *Worker) push(r *received, s *table.Sub, c *copies, newest, reply bool) (served int) {
-	w.serial++
 	if s != nil {
 		for i := range s.Askers {
 			a := &s.Askers[i]
@@ -205,9 +234,6 @@ func (w *Worker) push(r *received, s *table.Sub, c *copies, newest, reply bool) 
 	w.eachWildSub(r.key, func(s *table.Sub) {
 		for i := range s.Askers {
 			a := &s.Askers[i]
-			if w.marked(a.Face) {
-				continue
-			}
 			win, _ := w.deliveries.Window(r.key, a.Face)
 			if w.pushTo(a.Face, a.Deadline, win, r, c, newest, reply) {
 				served++
@@ -222,19 +248,19 @@ func (w *Worker) pushTo(to FaceID, deadline time.Duration, win *table.Window, r 
 	if f == nil || deadline <= w.now.Mono {
 		return false
 	}
-	w.mark(to)
 	if !win.Set && reply { // published before anyone here asked
 		win.Base(r.Seq)
 		return false
 	}
-	if !win.Set && !newest || !win.Once(r.Seq) || f == r.face {
+	if !win.Set && !newest || !win.Once(r.Seq) || f == r.face || w.marked(to) {
 		return false
 	}
+	w.mark(to)
 	w.stats.Pushed++
 	return w.send(f, c.of(f, false))
 }
 
-// mark and marked keep one Content from going twice to a face with overlapping subscriptions.
+// mark and marked keep one Content from going twice to a face that waits for it in several ways.
 func (w *Worker) mark(id FaceID) {
 	s := slotOf(id)
 	for len(w.marks) <= s {

@@ -98,6 +98,17 @@ func (f *Face) Counters() Counters {
 	return c
 }
 
+func (c *Counters) add(o *Counters) {
+	c.InFrames += o.InFrames
+	c.InBytes += o.InBytes
+	c.OutFrames += o.OutFrames
+	c.OutBytes += o.OutBytes
+	for i := range c.Drops {
+		c.Drops[i] += o.Drops[i]
+	}
+	c.Subscriptions += o.Subscriptions
+}
+
 // Last is when the latest valid frame came in.
 func (f *Face) Last() time.Duration { return time.Duration(f.last.Load()) }
 
@@ -122,11 +133,12 @@ type Listener struct {
 	peers  [peerBuckets]budget // failures by address, of those that are not faces yet
 	shut   atomic.Int64        // second until which unknown addresses are dropped unverified
 	drops  [drop.Count]atomic.Uint64
+	closed Counters // of its faces that are gone; guarded by the node's mutex
 	// Made is called with a new on-demand face before its first frame is processed. It must not call the node.
 	Made func(*Face)
 }
 
-// Faces is how many on-demand faces the listener has. The caller is the node's control plane or a test.
+// Drops counts what came from peers that did not become faces, by drop.Reason.
 func (l *Listener) Drops() (d [drop.Count]uint64) {
 	for i := range d {
 		d[i] = l.drops[i].Load()

@@ -15,6 +15,7 @@ type received struct {
 	key    name.Key
 	face   *Face
 	public bool // under the public key (P-9)
+	echo   bool // a wildcard Interest in a worker that is not its owner, which alone refuses and counts (P-5)
 }
 
 // Ingress is where a link's reader puts frames. It belongs to one goroutine; a node may have several. Frames of one name
@@ -130,7 +131,9 @@ func (g *Ingress) sort(r *received) {
 	case r.Type == wire.Announcement || r.Name == name.Hello:
 		g.control = append(g.control, *r)
 	case r.Type == wire.Interest && g.n.cfg.Naming[r.key.Net()].IsWildcard(r.Name):
+		owner := g.n.owner(r.key)
 		for i := range g.byWorker {
+			r.echo = i != owner
 			g.byWorker[i] = append(g.byWorker[i], *r)
 		}
 	default:
@@ -198,14 +201,14 @@ func (g *Ingress) unknown(l *Listener, p Peer, raw []byte) (*Face, drop.Reason) 
 
 // stranger is what an Interest must not be to make a face: out of time (P-4) or heard from another address (P-11).
 func (g *Ingress) stranger(l *Listener, p Peer, r *received) drop.Reason {
-	if r.Type != wire.Interest || r.Name == name.Hello || l.Policy.Broadcast {
+	if r.Type != wire.Interest || r.Name == name.Hello {
 		return drop.None
 	}
 	asked, has := wire.AskedOf(r.Payload)
 	if !has || asked.UnixMilli() == 0 {
 		return drop.None
 	}
-	if l.Policy.Clock && !g.n.inTime(g.now, asked) {
+	if g.n.clockOf(l) && !g.n.inTime(g.now, asked) {
 		return drop.Clock
 	}
 	w := g.n.workers[g.n.owner(r.key)]
@@ -215,6 +218,13 @@ func (g *Ingress) stranger(l *Listener, p Peer, r *received) drop.Reason {
 		return drop.Replayed
 	}
 	return drop.None
+}
+
+// clockOf is a listener's policy on clocks (P-4).
+func (n *Node) clockOf(l *Listener) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return l.Policy.Clock
 }
 
 // inTime is P-4: a timestamp further off than the window is refused.

@@ -210,7 +210,7 @@ func (w *Worker) pend(r *received, asked wire.Asked, has bool, expiry time.Durat
 	in.Arrived, in.Deadline = w.now.Mono, w.now.Mono+expiry
 	in.Asked, in.HasAsked, in.Public = asked, has, r.public
 	in.Capped = has && asked.Expiry() > expiry
-	in.Sent = false
+	in.Sent, in.Told, in.Answers = false, false, 0
 	in.FHDR, in.FCTRL = r.Raw[0], r.Body[name.Size]
 	copy(in.MAC[:], r.MAC())
 	return e, in, fresh, drop.None
@@ -399,6 +399,10 @@ func (w *Worker) conclude(e *table.Entry, final wire.ReturnReason) {
 	if final == 0 && (e.Waiting || e.Live(w.now.Mono, Self)) {
 		return
 	}
+	if e.Wild != nil {
+		w.concludeWild(e)
+		return
+	}
 	if e.Fallback != 0 {
 		w.fallBack(e)
 		return
@@ -438,7 +442,7 @@ func (w *Worker) giveUp(e *table.Entry, why wire.ReturnReason) {
 }
 
 func (w *Worker) returnTo(e *table.Entry, in *table.In, why wire.ReturnReason) {
-	if f := w.face(in.Face); f != nil {
+	if f := w.face(in.Face); f != nil && w.owns(e.Key.Name) {
 		w.sendReturn(f, e.Key.Name, e.Key.Seq, in.Asked, why)
 	}
 }

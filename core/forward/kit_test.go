@@ -67,6 +67,27 @@ func workers(n int) option { return func(c *forward.Config) { c.Workers = n } }
 
 func limits(fn func(*forward.Limits)) option { return func(c *forward.Config) { fn(c.Limits) } }
 
+// noStore is a node that keeps nothing.
+func noStore(c *forward.Config) { c.Store = nil }
+
+func (k *kit) storeConfig() store.Config {
+	return store.Config{
+		Sorted: true, LogBytes: 1 << 20, MaxRatePerName: store.Unlimited, HourBytes: 1 << 30,
+		Now: k.m.Now().Mono, Wall: k.m.Now().Wall,
+	}
+}
+
+// shard changes a node's store, which starts at the mesh's beginning.
+func shard(fn func(*store.Config)) option {
+	return func(c *forward.Config) {
+		c.Store = func(int) forward.Store {
+			s := store.Config{Sorted: true, LogBytes: 1 << 20, MaxRatePerName: store.Unlimited, HourBytes: 1 << 30, Wall: mesh.Epoch}
+			fn(&s)
+			return store.NewShard(s)
+		}
+	}
+}
+
 func naming(s name.Settings) option {
 	return func(c *forward.Config) {
 		n, err := name.NewNetwork(s)
@@ -89,12 +110,7 @@ func (k *kit) config(id uint32, boot uint32, opts ...option) forward.Config {
 		Origin:   uint32(k.m.Now().Wall/1000) & 0xFFFFFF,
 		Happened: func(h forward.Happening) { k.seen = append(k.seen, h) },
 	}
-	c.Store = func(int) forward.Store {
-		return store.NewShard(store.Config{
-			Sorted: true, Seed: c.Seed, LogBytes: 1 << 20, MaxRatePerName: store.Unlimited,
-			Now: k.m.Now().Mono, Wall: k.m.Now().Wall,
-		})
-	}
+	c.Store = func(int) forward.Store { return store.NewShard(k.storeConfig()) }
 	for _, o := range opts {
 		o(&c)
 	}

@@ -214,12 +214,47 @@ func (n *Node) removeFace(f *Face) {
 			delete(n.address, f.cfg.Address)
 		}
 		f.cfg.Listener.faces--
+		c := f.Counters()
+		c.Subscriptions = 0
+		f.cfg.Listener.closed.add(&c)
 	}
 	next := append([]*Face(nil), *n.faces.Load()...)
 	next[slotOf(f.id)] = nil
 	n.faces.Store(&next)
+	n.eachWorker(func(w *Worker) { w.forget(f) })
 	n.faceDown(f)
 	f.link.Close()
+}
+
+// ListenerCounters are the totals of a listener since it was made: of its on-demand faces, those that are gone too, and of the peers
+// that did not become any.
+func (n *Node) ListenerCounters(l *Listener) (c Counters, faces int) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	c = l.closed
+	for _, f := range *n.faces.Load() {
+		if f != nil && f.cfg.Listener == l {
+			live := f.Counters()
+			c.add(&live)
+		}
+	}
+	for i, d := range l.Drops() {
+		c.Drops[i] += d
+	}
+	return c, l.faces
+}
+
+// SetPolicy changes the policy of a listener. Its faces are closed: they come back with it on their peers' next frames.
+func (n *Node) SetPolicy(now Now, l *Listener, policy FaceConfig) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.now = now
+	l.Policy = policy
+	for _, f := range *n.faces.Load() {
+		if f != nil && f.cfg.Listener == l {
+			n.removeFace(f)
+		}
+	}
 }
 
 // SetUp tells the node that a face's link works, or does not.

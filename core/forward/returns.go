@@ -89,6 +89,21 @@ func unsent(e *table.Entry) (best *table.In) {
 	return best
 }
 
+// unask takes a face out of those that wait for an entry; with the last one the entry ends.
+func (w *Worker) unask(e *table.Entry, face FaceID) {
+	for i := range e.Ins {
+		if e.Ins[i].Face == face {
+			w.pit.RemoveIn(e, i)
+			break
+		}
+	}
+	if len(e.Ins) == 0 {
+		w.removeEntry(e)
+		return
+	}
+	w.schedule(e)
+}
+
 // schedule sets the entry's one timer: to the next in-record that runs out, to the stored newest (P-15), or to the moment at
 // which the faces that were asked have forgotten the Interest while a merged asker still waits.
 func (w *Worker) schedule(e *table.Entry) {
@@ -168,7 +183,7 @@ func (w *Worker) pitDue(e *table.Entry) {
 func (w *Worker) fallBack(e *table.Entry) {
 	e.Fallback = 0
 	if e.Wild != nil {
-		w.paceAll(e, true)
+		w.paceAll(e)
 		w.conclude(e, 0)
 		return
 	}
@@ -291,8 +306,8 @@ func (w *Worker) fromProducer(e *table.Entry) bool {
 
 // refuse answers an Interest with a Return at once.
 func (w *Worker) refuse(r *received, why wire.ReturnReason) {
-	if r.public {
-		return // a device without a network key could not verify it
+	if r.public || r.echo {
+		return // a device without a network key could not verify it; an echo's owner answers
 	}
 	asked, _ := wire.AskedOf(r.Payload)
 	w.sendReturn(r.face, r.key, r.Seq, asked, why)

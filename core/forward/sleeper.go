@@ -28,7 +28,10 @@ func (w *Worker) sleeperHeard(r *received, unseen bool) {
 		w.wake(s, r.face)
 	}
 	switch {
-	case r.ProxyMe && unseen && !had:
+	case r.ProxyMe && unseen && (!had || s.face != r.face.id):
+		if had { // its device has come to this face
+			w.removeSleeper(r.key, s)
+		}
 		w.addSleeper(r.key, r.face.id)
 	case !r.ProxyMe && had && s.face == r.face.id:
 		w.removeSleeper(r.key, s)
@@ -78,13 +81,15 @@ func (w *Worker) hold(e *table.Entry, in *table.In, f *Face) bool {
 		return true
 	}
 	had := o.Held
+	if !had {
+		w.dropStaleHeld(s)
+	}
 	*o = table.Out{Face: f.id, Sent: w.now.Mono, Deadline: in.Deadline, Asked: in.Asked, Held: true}
 	in.Sent = true
 	w.noteAsked(f)
 	if had {
 		return true
 	}
-	w.dropStaleHeld(s)
 	if len(s.held) >= w.lim.Held {
 		o.Held, o.Returned = false, wire.ReturnCongestion
 		return true

@@ -28,6 +28,10 @@ func (w *Worker) subscribe(r *received, asked wire.Asked, has, replayed bool, ma
 	if expiry == 0 {
 		return drop.Expired // it would stand for no time at all (P-3)
 	}
+	reach := uint8(wire.MaxTTL)
+	if s := w.subs.Find(r.key); s != nil && len(s.Ups) > 0 {
+		_, reach = s.Longest()
+	}
 	s, a, fresh := w.subs.Ask(r.key, mask, f.id)
 	if a == nil {
 		w.refuse(r, wire.ReturnRefused) // P-6: a subscription gets no other Return
@@ -38,9 +42,13 @@ func (w *Worker) subscribe(r *received, asked wire.Asked, has, replayed bool, ma
 	}
 	a.Deadline, a.TTL = w.now.Mono+expiry, r.TTL
 	if fresh {
-		f.subs.Add(1)
+		if !r.echo {
+			f.subs.Add(1)
+		}
 		w.base(s, a)
-		w.revise(s, false)
+	}
+	if fresh || r.TTL > reach { // one that goes further than ours does is sent at once
+		w.revise(s, r.TTL > reach)
 	}
 	w.scheduleSub(s)
 	return drop.None
@@ -112,11 +120,23 @@ func (w *Worker) revise(s *table.Sub, anew bool) {
 		return
 	}
 	for _, id := range w.upstreams(s) {
-		if u := s.Up(id); (u == nil || anew) && s.Needs(id, w.now.Mono) {
+		u := s.Up(id)
+		if (u == nil || anew && renews(u, w.now.Mono+left, left)) && s.Needs(id, w.now.Mono) {
 			w.openUp(s, id, left, ttl-1)
 		}
 	}
-	s.Renew = w.now.Mono + left/2
+	s.Renew = w.now.Mono + max(left/2, renewPause)
+}
+
+// Renewals come at half of what is left (P-16), so without these they would come ever faster towards the end of the last asker.
+const (
+	renewPause = 100 * time.Millisecond // between two looks
+	renewTail  = 10 * time.Second       // what already stands to the end is repeated only if that much is left
+)
+
+// renews tells whether sending ours again is of use: it stands longer then, or may have been lost.
+func renews(u *table.Upstream, until, left time.Duration) bool {
+	return until > u.Deadline || left >= renewTail
 }
 
 // upstreams asks the strategy where a name is subscribed to. A producer that publishes here needs no asking.
@@ -309,10 +329,26 @@ func (w *Worker) subDue(s *table.Sub) {
 }
 
 func (w *Worker) unsubscribe(s *table.Sub, i int) {
-	if f := w.face(s.Askers[i].Face); f != nil {
+	if f := w.face(s.Askers[i].Face); f != nil && w.owns(s.Key) {
 		f.subs.Add(-1)
 	}
 	w.subs.RemoveAsker(s, i)
+}
+
+// unsubscribeFace takes a face out of a subscription; with the last asker it ends.
+func (w *Worker) unsubscribeFace(s *table.Sub, face FaceID) {
+	for i := range s.Askers {
+		if s.Askers[i].Face == face {
+			w.unsubscribe(s, i)
+			break
+		}
+	}
+	if len(s.Askers) > 0 {
+		w.scheduleSub(s)
+		return
+	}
+	w.wheel.Cancel(s.Timer)
+	w.subs.Remove(s)
 }
 
 // routeChange is a prefix whose next hops changed.

@@ -26,12 +26,13 @@ func (w *Worker) wildcard(r *received, asked wire.Asked, has, replayed bool, mas
 	if why != drop.None {
 		return why
 	}
-	w.pace(r.key, r.Seq, in.Face, expiry == 0 || r.TTL == 0)
-	if r.Seq == wire.SeqNewest && expiry > 0 && e.Fallback == 0 { // P-15
-		e.Fallback = w.now.Mono + expiry/2
-	}
 	if expiry > 0 && r.TTL > 0 && (fresh || w.now.Mono-in.Tried >= w.lim.Retry) {
 		w.askWild(e, in)
+	}
+	alone := expiry == 0 || r.TTL == 0 || !e.Live(w.now.Mono, in.Face)
+	w.pace(e.Key, in.Face, alone)
+	if r.Seq == wire.SeqNewest && !alone && e.Fallback == 0 { // P-15
+		e.Fallback = w.now.Mono + expiry/2
 	}
 	w.schedule(e)
 	return w.endWild(e, in, r, expiry)
@@ -53,6 +54,7 @@ func (w *Worker) endWild(e *table.Entry, in *table.In, r *received, expiry time.
 	if !w.owns(e.Key.Name) || e.Live(w.now.Mono, in.Face) {
 		return drop.None
 	}
+	in.Told = true
 	switch {
 	case expiry == 0:
 		w.refuse(r, wire.ReturnExpired)
@@ -62,6 +64,27 @@ func (w *Worker) endWild(e *table.Entry, in *table.In, r *received, expiry time.
 		w.refuse(r, wire.ReturnNoRoute)
 	}
 	return drop.None
+}
+
+// concludeWild tells the askers of a pattern, once each, that no other node will answer, and sends what is stored even if it is not
+// the newest (P-15). The entry stands until it expires: the store's answers are paced.
+func (w *Worker) concludeWild(e *table.Entry) {
+	if e.Fallback != 0 {
+		e.Fallback = 0
+		w.paceAll(e)
+	}
+	why, asked := w.verdict(e), false
+	for i := range e.Ins {
+		in := &e.Ins[i]
+		if in.Face != Self && !in.Told {
+			w.returnTo(e, in, why)
+			in.Told = true
+		}
+		asked = asked || in.Face != Self
+	}
+	if !asked {
+		w.removeEntry(e)
+	}
 }
 
 // askWild records the faces that a pattern goes to and, in the owner, sends it.
@@ -75,6 +98,9 @@ func (w *Worker) askWild(e *table.Entry, in *table.In) {
 			w.transmit(e, in, f)
 		default:
 			in.Sent = true
+			if in.Timed() { // so that every worker knows a loop (P-2a)
+				w.seen.MarkSent(w.now.Mono, table.SeenKey{Name: e.Key.Name, Seq: e.Key.Seq, Asked: in.Asked}, id)
+			}
 			w.record(e, in, f)
 		}
 	})
@@ -140,7 +166,10 @@ func (w *Worker) satisfyWild(e *table.Entry, r *received, c *copies, newest bool
 		if f == nil || f == r.face || in.Deadline <= w.now.Mono || !e.Wild.Once(in.Face, r.key) {
 			continue
 		}
-		w.send(f, c.of(f, in.Public))
+		if !w.marked(f.id) {
+			w.send(f, c.of(f, in.Public))
+			w.mark(f.id)
+		}
 		served++
 	}
 	return served
@@ -148,51 +177,71 @@ func (w *Worker) satisfyWild(e *table.Entry, r *received, c *copies, newest bool
 
 // pacer sends the store's answers to a pattern a few at a time (P-5). It reads the store as it goes, so it holds no frames.
 type pacer struct {
-	key    table.PITKey
-	face   FaceID
+	paceKey
 	cursor name.Key
-	left   int  // answers that may still be sent
 	stale  bool // also what may not be the newest (P-15)
 }
 
-// pace starts the store's answers for one asker.
-func (w *Worker) pace(k name.Key, seq uint32, face FaceID, stale bool) {
-	if face == Self {
+// paceKey is what a pacer answers: an Interest for a pattern from a face. There is one pacer for it, however often it is repeated.
+type paceKey struct {
+	key  table.PITKey
+	face FaceID
+}
+
+// pace starts the store's answers for one asker, or lets them begin again.
+func (w *Worker) pace(key table.PITKey, face FaceID, stale bool) {
+	k := paceKey{key, face}
+	if id, under := w.pacing[k]; under {
+		p := w.pacers.At(id)
+		p.cursor, p.stale = 0, p.stale || stale
 		return
 	}
 	id := w.pacers.Alloc()
-	*w.pacers.At(id) = pacer{key: table.PITKey{Name: k, Seq: seq}, face: face, left: w.lim.WildcardAnswers, stale: stale}
+	*w.pacers.At(id) = pacer{paceKey: k, stale: stale}
+	w.pacing[k] = id
 	w.paceDue(id)
 }
 
-// paceAll starts the store's answers for all askers, stale ones included: at half the expiry (P-15).
-func (w *Worker) paceAll(e *table.Entry, stale bool) {
+// paceAll starts the store's answers for all askers, stale ones included: when nobody else answers, or at half the expiry (P-15).
+func (w *Worker) paceAll(e *table.Entry) {
 	for i := range e.Ins {
-		w.pace(e.Key.Name, e.Key.Seq, e.Ins[i].Face, stale)
+		if e.Ins[i].Face != Self {
+			w.pace(e.Key, e.Ins[i].Face, true)
+		}
 	}
 }
 
 // paceDue sends the next few answers.
 func (w *Worker) paceDue(id int32) {
 	p := w.pacers.At(id)
-	e, f := w.pit.Find(p.key), w.usable(p.face)
-	if e == nil || e.In(p.face) == nil || f == nil {
-		w.pacers.Free(id)
-		return
-	}
-	more, k := false, p.key.Name
-	pattern := store.Pattern{Name: k, Wild: w.naming(k).Mask(k.Name())}
-	p.cursor, more = w.store.Match(pattern, p.cursor, w.lim.WildcardBurst, func(found name.Key) bool {
-		if w.answerWild(e, p, f, found) {
-			p.left--
-		}
-		return p.left > 0
-	})
-	if !more || p.left == 0 {
+	if !w.paceOn(p) {
+		delete(w.pacing, p.paceKey)
 		w.pacers.Free(id)
 		return
 	}
 	w.wheel.Add(w.now.Mono+w.lim.WildcardPace, timerPace, uint32(id))
+}
+
+// paceOn tells whether there is more to send.
+func (w *Worker) paceOn(p *pacer) (more bool) {
+	e, f := w.pit.Find(p.key), w.usable(p.face)
+	if e == nil || f == nil {
+		return false
+	}
+	in := e.In(p.face)
+	if in == nil {
+		return false
+	}
+	k := p.key.Name
+	pattern := store.Pattern{Name: k, Wild: w.naming(k).Mask(k.Name())}
+	room := func() bool { return int(in.Answers) < w.lim.WildcardAnswers }
+	p.cursor, more = w.store.Match(pattern, p.cursor, w.lim.WildcardBurst, func(found name.Key) bool {
+		if room() && w.answerWild(e, p, f, found) {
+			in.Answers++
+		}
+		return room()
+	})
+	return more && room()
 }
 
 // answerWild sends one stored content of a matching name. One that is only on disk is left to whoever asks for the name

@@ -35,6 +35,7 @@ type Worker struct {
 	wheel      table.Wheel
 	fire       func(kind uint8, ref uint32)
 	pacers     *table.Slab[pacer]
+	pacing     map[paceKey]int32 // by what they answer
 	store      Store
 	strategy   Strategy
 
@@ -78,11 +79,12 @@ func newWorker(n *Node, id int) *Worker {
 	w.subs = table.NewSubs(seed, quota(n.lim.Subscriptions), n.lim.Wildcards)
 	w.deliveries = table.NewDeliveries(seed, part(n.lim.Deliveries))
 	w.fib = table.NewFIB(seed)
-	w.seen = table.NewSeen(seed, part(n.lim.Seen), n.lim.TimestampWindow)
+	// A timestamp may be ahead by the window, and so is good for twice that after it was first heard (P-11).
+	w.seen = table.NewSeen(seed, part(n.lim.Seen), 2*n.lim.TimestampWindow)
 	w.producers = table.NewProducers(seed, quota(n.lim.Producers), n.lim.ProducerHold)
 	w.proxies = table.NewMap[name.Key, *sleeper](func(k name.Key) uint64 { return seed.Key(k, 0) })
 	w.proxyQuota = quota(n.lim.Proxies)
-	w.pacers = table.NewSlab[pacer]()
+	w.pacers, w.pacing = table.NewSlab[pacer](), map[paceKey]int32{}
 	w.fire = w.due
 	w.store = noStore{}
 	if n.cfg.Store != nil {
@@ -144,15 +146,17 @@ func (w *Worker) begin(now Now) {
 
 func (w *Worker) process(r *received) {
 	var why drop.Reason
-	switch r.Type {
-	case wire.Interest:
+	switch {
+	case r.face.gone.Load(): // nothing may be kept for it: nobody would take it out again
+		why = drop.NoFace
+	case r.Type == wire.Interest:
 		why = w.interest(r)
-	case wire.Content:
+	case r.Type == wire.Content:
 		why = w.content(r)
-	case wire.Return:
+	case r.Type == wire.Return:
 		why = w.returned(r)
 	}
-	if why != drop.None {
+	if why != drop.None && !r.echo {
 		r.face.drop(why)
 	}
 }
@@ -197,7 +201,11 @@ func (w *Worker) keepHouse() {
 
 // faceDown ends what was expected from a face (P-16, P-17): an Interest that waits for it counts as returned.
 func (w *Worker) faceDown(f *Face) {
+	names := w.producers.Len()
 	w.producers.DropFace(f.id)
+	if w.producers.Len() != names { // what it published may be had elsewhere
+		w.reviseSubs(nil)
+	}
 	s := slotOf(f.id)
 	if s >= len(w.asked) || w.asked[s] != f.id {
 		return
@@ -216,6 +224,34 @@ func (w *Worker) faceDown(f *Face) {
 		}
 	}
 	w.moveSubs(f.id)
+}
+
+// forget takes out what a face that is gone waits for: its number is not used again.
+func (w *Worker) forget(f *Face) {
+	if w.pit.Quota().Used(f.id) > 0 {
+		var asks []table.PITKey
+		w.pit.All(func(e *table.Entry) bool {
+			if e.In(f.id) != nil {
+				asks = append(asks, e.Key)
+			}
+			return true
+		})
+		for _, k := range asks {
+			w.unask(w.pit.Find(k), f.id)
+		}
+	}
+	if w.subs.Quota().Used(f.id) > 0 {
+		var asks []name.Key
+		w.subs.All(func(s *table.Sub) bool {
+			if s.Asker(f.id) != nil {
+				asks = append(asks, s.Key)
+			}
+			return true
+		})
+		for _, k := range asks {
+			w.unsubscribeFace(w.subs.Find(k), f.id)
+		}
+	}
 }
 
 // faceUp sends our subscriptions that have that face as their best next hop (P-16).

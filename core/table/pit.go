@@ -22,10 +22,12 @@ type In struct {
 	Deadline time.Duration // from arrival here (P-3)
 	Tried    time.Duration // when the strategy was last asked for this record (P-2a)
 	Asked    wire.Asked
-	HasAsked bool // false: the Interest had no payload
-	Public   bool // under the public key (P-9)
-	Capped   bool // its expiry was longer than the longest honoured
-	Sent     bool // its bytes went on to some face
+	HasAsked bool   // false: the Interest had no payload
+	Public   bool   // under the public key (P-9)
+	Capped   bool   // its expiry was longer than the longest honoured
+	Sent     bool   // its bytes went on to some face
+	Told     bool   // it has had a Return: a wildcard's entry outlives one (P-5)
+	Answers  uint16 // of the store to a wildcard (P-5)
 	FHDR     byte
 	FCTRL    byte
 	MAC      [wire.MACSize]byte
@@ -252,6 +254,9 @@ func (p *PIT) Wilds() int { return p.wilds }
 
 // Len is the number of entries.
 func (p *PIT) Len() int { return p.index.Len() }
+
+// Quota counts the in-records by face.
+func (p *PIT) Quota() *Quota { return p.quota }
 
 // Records is the number of in-records.
 func (p *PIT) Records() int { return p.quota.Total() }

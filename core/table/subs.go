@@ -219,6 +219,9 @@ func (t *Subs) Masks(fn func(mask uint8)) {
 	}
 }
 
+// Quota counts the askers by face.
+func (t *Subs) Quota() *Quota { return t.quota }
+
 // Len is the number of subscribed names, Askers that of in-records.
 func (t *Subs) Len() int { return t.index.Len() }
 
