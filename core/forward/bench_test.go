@@ -2,6 +2,7 @@ package forward_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/zmesh/zmesh/core/forward"
 	"github.com/zmesh/zmesh/core/mesh"
@@ -73,36 +74,79 @@ func BenchmarkHit(b *testing.B) {
 	}
 }
 
-// BenchmarkForward is a round: Interest in and out, Content in and out, each for another name.
-func BenchmarkForward(b *testing.B) {
-	r := newRig(b)
-	const names = 1 << 14
-	asks, answers := make([][]byte, names), make([][]byte, names)
-	for i := range asks {
+// rounds is a set of Interests and the Contents that answer them, each for another name.
+type rounds struct{ asks, answers [][]byte }
+
+const roundNames = 1 << 14
+
+func (r *rig) rounds() rounds {
+	var out rounds
+	for i := range roundNames {
 		h := wire.Header{Name: nm("020000000000"), Seq: 7, TTL: 7}
 		h.Name[1], h.Name[2], h.Name[3] = byte(i>>10)+1, byte(i>>5)&31+1, byte(i)&31+1
 		a := wire.MakeAsked(mesh.Epoch, 2)
-		asks[i] = r.frame(h, a[:])
+		out.asks = append(out.asks, r.frame(h, a[:]))
 		h.Type = wire.Content
-		answers[i] = r.frame(h, []byte("0123456789012345678901234567890123456789"))
+		out.answers = append(out.answers, r.frame(h, []byte("0123456789012345678901234567890123456789")))
 	}
-	now := r.now()
-	i := 0
+	return out
+}
+
+// forget lets a day pass, so that the same frames are new again to the store and the seen-table.
+func (r *rig) forget(now *forward.Now) {
+	now.Mono += 25 * time.Hour
+	now.Wall += (25 * time.Hour).Milliseconds()
+	r.n.Advance(*now)
+}
+
+// BenchmarkForward is a round: Interest in and out, Content in and out, each for another name.
+func BenchmarkForward(b *testing.B) {
+	r := newRig(b)
+	f, now, i := r.rounds(), r.now(), 0
 	b.ReportAllocs()
 	for b.Loop() {
-		// Another number and timestamp each time round would need another MAC: the store and the seen-table forget instead.
-		if i&(names-1) == 0 {
+		if i == roundNames {
 			b.StopTimer()
-			now.Mono += 3600e9 * 25
-			now.Wall += 3600e3 * 25
-			r.n.Advance(now)
+			r.forget(&now)
+			i = 0
 			b.StartTimer()
 		}
-		r.put(now, r.reader, asks[i&(names-1)])
-		r.put(now, r.up, answers[i&(names-1)])
+		r.put(now, r.reader, f.asks[i])
+		r.put(now, r.up, f.answers[i])
 		i++
 	}
 	if r.toReader.frames < b.N || r.toUp.frames < b.N {
 		b.Fatalf("%d Interests out and %d Contents out of %d rounds", r.toUp.frames, r.toReader.frames, b.N)
+	}
+}
+
+// TestPathDoesNotAllocate: a hit and a forwarded round, once the tables have grown to what they hold.
+func TestPathDoesNotAllocate(t *testing.T) {
+	r := newRig(t)
+	f, now := r.rounds(), r.now()
+	for range 2 { // so that tables and memory have grown
+		for i := range f.asks {
+			r.put(now, r.reader, f.asks[i])
+			r.put(now, r.up, f.answers[i])
+		}
+		r.forget(&now)
+	}
+	i := 0
+	round := func() {
+		r.put(now, r.reader, f.asks[i])
+		r.put(now, r.up, f.answers[i])
+		i++
+	}
+	if n := testing.AllocsPerRun(1000, round); n != 0 {
+		t.Errorf("a forwarded round allocates %v times", n)
+	}
+	r.put(now, r.sensor, r.content(temp, 5, "21.5"))
+	ask := r.interest(temp, 5, 2)
+	before := r.toReader.frames
+	if n := testing.AllocsPerRun(1000, func() { r.put(now, r.reader, ask) }); n != 0 {
+		t.Errorf("a hit allocates %v times", n)
+	}
+	if r.toReader.frames-before != 1001 {
+		t.Errorf("%d answers to 1,001 Interests", r.toReader.frames-before)
 	}
 }

@@ -58,7 +58,7 @@ func (w *Worker) standing(r *received) (newest, doubtful bool) {
 
 // opened serves a content that was kept aside until the disk was asked whether it is an old one (P-1).
 func (w *Worker) opened(res *store.Result) {
-	producer, _ := w.producers.Face(w.now.Mono, res.Key)
+	producer := w.producer(res.Key)
 	f := w.face(producer)
 	if f == nil {
 		return
@@ -128,6 +128,7 @@ func (w *Worker) admit(r *received, a *claims) drop.Reason {
 	if !r.face.cfg.Publish.Covers(r.Name) {
 		return unless(a.solicited, drop.Unsolicited)
 	}
+	w.known.set = false
 	switch w.producers.Claim(w.now.Mono, r.key, r.face.id) {
 	case table.ClaimOther:
 		if !a.solicited && w.alarm.spend(w.now.Mono) == 1 {

@@ -66,7 +66,7 @@ func (w *Worker) lookup(r *received, asked wire.Asked, has, replayed bool) drop.
 	if !e.Waiting {
 		w.decide(e, in, fresh, r.TTL)
 	}
-	if e = w.pit.Find(table.PITKey{Name: r.key, Seq: r.Seq}); e != nil {
+	if e.ID != 0 {
 		w.schedule(e)
 	}
 	return drop.None
@@ -85,7 +85,7 @@ func (w *Worker) search(r *received) finding {
 	if r.Seq == wire.SeqNewest {
 		return w.searchNewest(r)
 	}
-	producer, _ := w.producers.Face(w.now.Mono, r.key)
+	producer := w.producer(r.key)
 	f := finding{producer: producer == r.face.id}
 	body, st := w.store.Exact(r.key, r.Seq)
 	switch st {
@@ -120,7 +120,7 @@ func (w *Worker) searchNewest(r *received) (f finding) {
 	if st == store.Miss {
 		return f
 	}
-	producer, _ := w.producers.Face(w.now.Mono, r.key)
+	producer := w.producer(r.key)
 	f.producer = producer == r.face.id
 	if !w.current(r.key, &n, producer) {
 		f.stale = true
@@ -276,7 +276,7 @@ func hopState(e *table.Entry, id FaceID) (s HopState) {
 // hopsOf fills in the next hops of a name: its producer face (P-17), then those of the FIB, as far as they are up.
 func (w *Worker) hopsOf(k name.Key, ev *Event) {
 	w.hops = w.hops[:0]
-	producer, _ := w.producers.Face(w.now.Mono, k)
+	producer := w.producer(k)
 	if producer != 0 && w.usable(producer) != nil {
 		w.addHop(ev, NextHop{Face: producer, State: HopProducer})
 	}

@@ -44,7 +44,6 @@ func (w *Worker) takeReturn(e *table.Entry, o *table.Out, why wire.ReturnReason)
 	if in == nil {
 		in = asker(e)
 	}
-	key := e.Key
 	switch {
 	case in == nil: // nobody waits whose Interest may go on: our own newest
 		w.conclude(e, 0)
@@ -53,7 +52,7 @@ func (w *Worker) takeReturn(e *table.Entry, o *table.Out, why wire.ReturnReason)
 	default:
 		w.consult(e, in, ReturnIn, why)
 	}
-	if e = w.pit.Find(key); e != nil {
+	if e.ID != 0 {
 		w.schedule(e)
 	}
 }
@@ -128,7 +127,7 @@ func (w *Worker) schedule(e *table.Entry) {
 		w.wheel.Move(e.Timer, next)
 		return
 	}
-	e.Timer = w.wheel.Add(next, timerPIT, uint32(w.pit.ID(e.Key)))
+	e.Timer = w.wheel.Add(next, timerPIT, uint32(e.ID))
 }
 
 // again is when the bytes of an in-record may leave on a face where they have been (P-2a); 0 if they never left.
@@ -167,13 +166,12 @@ func (w *Worker) pitDue(e *table.Entry) {
 		w.removeEntry(e)
 		return
 	}
-	key := e.Key
 	if e.Fallback != 0 && e.Fallback <= w.now.Mono {
 		w.fallBack(e)
 	} else if in := unsent(e); in != nil && e.Wild == nil && !e.Waiting && !e.Live(w.now.Mono, Self) && again(in) <= w.now.Mono {
 		w.consult(e, in, RetryIn, 0)
 	}
-	if e = w.pit.Find(key); e != nil {
+	if e.ID != 0 {
 		w.schedule(e)
 	}
 }
@@ -268,7 +266,7 @@ func (w *Worker) joined(key table.PITKey, res *store.Result) {
 	default:
 		w.goOn(e)
 	}
-	if e = w.pit.Find(key); e != nil {
+	if e.ID != 0 {
 		w.schedule(e)
 	}
 }
@@ -300,8 +298,8 @@ func (w *Worker) goOn(e *table.Entry) {
 
 // fromProducer tells whether the name's producer face is among the askers: it is never asked for its own number (P-13).
 func (w *Worker) fromProducer(e *table.Entry) bool {
-	producer, ok := w.producers.Face(w.now.Mono, e.Key.Name)
-	return ok && e.In(producer) != nil
+	producer := w.producer(e.Key.Name)
+	return producer != 0 && e.In(producer) != nil
 }
 
 // refuse answers an Interest with a Return at once.

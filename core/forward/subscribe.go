@@ -60,7 +60,7 @@ func (w *Worker) base(s *table.Sub, a *table.Asker) {
 		return
 	}
 	n, st := w.store.Newest(s.Key)
-	producer, _ := w.producers.Face(w.now.Mono, s.Key)
+	producer := w.producer(s.Key)
 	if st != store.Miss && (producer != 0 && n.Producer && FaceID(n.Face) == producer || w.covered(s.Key)) {
 		a.Window.Base(n.Seq)
 	}
@@ -148,7 +148,7 @@ func (w *Worker) upstreams(s *table.Sub) []FaceID {
 		})
 		return found
 	}
-	if producer, ok := w.producers.Face(w.now.Mono, s.Key); ok && w.usable(producer) != nil {
+	if producer := w.producer(s.Key); producer != 0 && w.usable(producer) != nil {
 		return nil
 	}
 	ev := &w.ev

@@ -265,6 +265,6 @@ func (w *Worker) storedFor(p *pacer, k name.Key) (body []byte, ok bool) {
 	if n.Body == nil {
 		return nil, false
 	}
-	producer, _ := w.producers.Face(w.now.Mono, k)
+	producer := w.producer(k)
 	return n.Body, p.stale || w.current(k, &n, producer)
 }

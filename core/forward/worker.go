@@ -44,6 +44,7 @@ type Worker struct {
 	ev     Event
 	put    store.Put
 	cmds   []Command
+	known  knownProducer
 	marks  []uint64 // by slot: the serial number of the last Content sent there, so that overlapping subscriptions send it once
 	serial uint64
 	alarm  budget
@@ -142,6 +143,7 @@ func (w *Worker) run(now Now, frames []received) {
 func (w *Worker) begin(now Now) {
 	w.now = now
 	w.faces = *w.n.faces.Load()
+	w.known.set = false
 }
 
 func (w *Worker) process(r *received) {
@@ -170,6 +172,22 @@ func (w *Worker) usable(id FaceID) *Face {
 		return f
 	}
 	return nil
+}
+
+// producer is the producer face of a name, 0 if there is none (P-17). One frame asks for it several times.
+func (w *Worker) producer(k name.Key) FaceID {
+	if !w.known.set || w.known.key != k {
+		face, _ := w.producers.Face(w.now.Mono, k)
+		w.known = knownProducer{k, face, true}
+	}
+	return w.known.face
+}
+
+// knownProducer is what producer has looked up; whatever changes the table forgets it.
+type knownProducer struct {
+	key  name.Key
+	face FaceID
+	set  bool
 }
 
 // advance fires the timers that are due.
@@ -203,6 +221,7 @@ func (w *Worker) keepHouse() {
 func (w *Worker) faceDown(f *Face) {
 	names := w.producers.Len()
 	w.producers.DropFace(f.id)
+	w.known.set = false
 	if w.producers.Len() != names { // what it published may be had elsewhere
 		w.reviseSubs(nil)
 	}

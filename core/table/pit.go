@@ -49,6 +49,7 @@ type Out struct {
 // Entry is a pending Interest.
 type Entry struct {
 	Key      PITKey
+	ID       int32 // its handle for timers; 0 once it was removed, until the place is used again
 	Ins      []In
 	Outs     []Out
 	Timer    TimerID
@@ -179,12 +180,6 @@ func (p *PIT) Find(k PITKey) *Entry {
 	return p.slab.At(i)
 }
 
-// ID gives the entry's handle for timers; 0 if there is none.
-func (p *PIT) ID(k PITKey) int32 {
-	i, _ := p.index.Get(k)
-	return i
-}
-
 // At gives the entry of a handle.
 func (p *PIT) At(id int32) *Entry { return p.slab.At(id) }
 
@@ -196,7 +191,7 @@ func (p *PIT) Insert(k PITKey, mask uint8) *Entry {
 	}
 	i := p.slab.Alloc()
 	e := p.slab.At(i)
-	e.Key, e.Ins, e.Outs = k, e.in0[:0], e.out0[:0]
+	e.Key, e.ID, e.Ins, e.Outs = k, i, e.in0[:0], e.out0[:0]
 	if mask != 0 {
 		e.Wild = &Wild{Answered: map[WildAnswer]struct{}{}}
 		p.wilds++
@@ -232,9 +227,8 @@ func (p *PIT) Remove(e *Entry, mask uint8) {
 		p.wilds--
 		p.masks[mask&63]--
 	}
-	i, _ := p.index.Get(e.Key)
 	p.index.Delete(e.Key)
-	p.slab.Free(i)
+	p.slab.Free(e.ID)
 }
 
 // Masks calls fn with each set of wildcard positions of which an entry exists.
