@@ -212,8 +212,12 @@ func (w *Worker) satisfy(e *table.Entry, from *Face, c *copies) (served int) {
 			continue
 		}
 		if f := w.usable(in.Face); f != nil && f != from && in.Deadline > w.now.Mono {
-			w.send(f, c.of(f, in.Public))
-			w.mark(f.id)
+			if in.Public || !w.marked(f.id) {
+				w.send(f, c.of(f, in.Public))
+			}
+			if !in.Public {
+				w.mark(f.id)
+			}
 			served++
 		}
 	}

@@ -17,6 +17,8 @@ type line struct {
 	n      *mesh.Node
 	reader *peer
 	up     []*peer
+
+	firstSub wire.Frame
 }
 
 const far = "020203010000"
