@@ -51,7 +51,7 @@ type Read struct {
 	Seq    uint32 // 0: the newest
 	Ext    uint64 // of the newest, or the latest that Seq can mean: where the search begins, one epoch at a time
 	Lowest uint64 // nothing below it is there: where the search ends
-	Check  []byte // not nil: tell instead whether any content numbered Seq is byte-identical to this (P-1)
+	Check  []byte // not nil: tell instead whether any content numbered Seq is byte-identical to this frame's body (P-1)
 }
 
 // Done says what a Completion or a Result is about.
@@ -76,7 +76,9 @@ type Completion struct {
 	Wall     int64  // arrival, Unix ms
 	Hour     uint32 // the Backend's own count of its retention steps: a name is on disk while its last Hour is not retired
 	Producer bool
+	MAC      uint32 // of a check: last four bytes of what was asked about
 	Same     bool
+	Unsure   bool // of a read that found nothing: not all could be read, so nothing is to be learnt from it
 	Body     []byte
 }
 

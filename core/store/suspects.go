@@ -60,10 +60,10 @@ func (r *run) waits() bool {
 	return slices.ContainsFunc(r.frames[:r.n], func(a aside) bool { return a.asked })
 }
 
-// answered notes the disk's answer about seq; false if it was not asked on behalf of this run.
-func (r *run) answered(seq uint32) bool {
+// answered notes the disk's answer; false if it was not asked on behalf of this run but of one that is gone.
+func (r *run) answered(c *Completion) bool {
 	for i := range r.n {
-		if f := &r.frames[i]; f.asked && f.put.Seq == seq {
+		if f := &r.frames[i]; f.asked && f.put.Seq == c.Seq && macOf(f.body) == c.MAC {
 			f.asked = false
 			return true
 		}
@@ -212,7 +212,7 @@ func (s *Shard) checked(c *Completion, yield func(Result)) {
 	}
 	e.pins--
 	r := s.runOf(e)
-	if r == nil || !r.answered(c.Seq) {
+	if r == nil || !r.answered(c) {
 		return
 	}
 	if c.Same {

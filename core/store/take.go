@@ -74,7 +74,7 @@ func (s *Shard) fetched(c *Completion, yield func(Result)) {
 		return
 	}
 	s.stats.Fetched++
-	if c.Ext == e.newest && e.newestAt == 0 {
+	if c.Seq == 0 && e.newestAt == 0 && c.Ext <= e.newest {
 		s.recall(id, e, c)
 	}
 	out := Result{Done: DoneRead, Key: c.Key, Seq: uint32(c.Ext) & seqMask, Asked: c.Seq, Ext: c.Ext, Body: c.Body}
@@ -97,6 +97,10 @@ func (s *Shard) arrival(wall int64) time.Duration {
 // notFound learns from a read that found nothing, so that the next question is not sent to the disk in vain.
 func (s *Shard) notFound(e *entry, c *Completion, yield func(Result)) {
 	s.stats.NotFound++
+	if c.Unsure {
+		yield(Result{Done: DoneRead, Key: c.Key, Seq: c.Seq, Asked: c.Seq})
+		return
+	}
 	if c.Seq == 0 && c.Ext == 0 {
 		e.safe = false
 	}
@@ -106,12 +110,15 @@ func (s *Shard) notFound(e *entry, c *Completion, yield func(Result)) {
 	yield(Result{Done: DoneRead, Key: c.Key, Seq: c.Seq, Asked: c.Seq})
 }
 
-// recall puts the newest back into memory.
+// recall puts the newest back into memory. It may be an older one, where the newest was lost with a damaged part of the
+// disk; then it is stale.
 func (s *Shard) recall(id uint32, e *entry, c *Completion) {
 	p := Put{Key: c.Key, Seq: uint32(c.Ext) & seqMask, Body: c.Body, Now: s.arrival(c.Wall)}
 	e.live++
 	s.wake(id, e)
 	e.newestAt = s.append(id, &p, c.Ext, committed|flag(c.Producer, fromProducer))
+	e.newest, e.newestTime, e.newestWall = c.Ext, p.Now, c.Wall
+	e.newestMAC, e.byProducer = macOf(c.Body), c.Producer
 }
 
 // written marks a content as committed.

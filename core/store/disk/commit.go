@@ -1,0 +1,247 @@
+package disk
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/zmesh/zmesh/core/store"
+)
+
+// The committer: the one goroutine that writes. It takes what is queued as one group, puts it into one batch, and waits
+// for nothing else to come; while it writes, the next group collects. After a failure it reports, closes the hour and opens
+// it again, at growing intervals.
+
+const (
+	firstRetry = time.Second
+	lastRetry  = time.Minute
+	// housekeeping is how often it looks whether an hour is past its retention while nothing is written.
+	housekeeping = time.Minute
+	// batchBytes bounds one batch, so that no batch is larger than half a memtable: Pebble writes such past it.
+	batchBytes = 1 << 20
+)
+
+type committer struct {
+	s         *Store
+	unsynced  []written // what the next sync makes safe
+	syncAt    <-chan time.Time
+	lookAt    <-chan time.Time
+	retryAt   <-chan time.Time // not nil: the disk fails
+	retryIn   time.Duration
+	sinceLook uint64 // bytes written since the folder's size was looked at
+}
+
+// written is a content in the log of the active hour.
+type written struct {
+	part *part
+	done store.Completion
+}
+
+func (s *Store) commitLoop() {
+	defer s.done.Done()
+	c := committer{s: s, lookAt: s.cfg.After(housekeeping)}
+	c.retire()
+	var g group
+	for running := true; running; {
+		select {
+		case <-s.queue.wake:
+		case <-c.syncAt:
+			c.syncAt = nil
+			c.sync()
+		case <-c.lookAt:
+			c.lookAt = s.cfg.After(housekeeping)
+			c.retire()
+		case <-c.retryAt:
+			c.retry()
+		case <-s.stop:
+			s.queue.close()
+			running = false
+		}
+		g = s.queue.take(g)
+		c.write(&g)
+		g.reset()
+	}
+	c.sync()
+}
+
+// write writes a group, in as many batches as it takes.
+func (c *committer) write(g *group) {
+	for from := 0; from < len(g.items); {
+		to, bytes := from, 0
+		for to < len(g.items) && (to == from || bytes < batchBytes) {
+			bytes += g.items[to].end - g.items[to].start + itemBytes
+			to++
+		}
+		c.writeBatch(g, g.items[from:to])
+		c.sinceLook += uint64(bytes)
+		from = to
+	}
+	if limit := c.s.cfg.MaxBytes; limit > 0 && c.sinceLook > limit/64 {
+		c.sinceLook = 0
+		c.retire()
+	}
+}
+
+// retire removes the hours that have to go. What is written is made safe first: it is not to be lost to trouble with them.
+func (c *committer) retire() {
+	if c.retryAt != nil {
+		return
+	}
+	c.sync()
+	if err := c.s.retire(); err != nil {
+		c.broken(err)
+	}
+}
+
+func (c *committer) writeBatch(g *group, items []item) {
+	err := c.ready()
+	if err == nil {
+		err = c.apply(g, items)
+	}
+	if err != nil {
+		c.refuse(items)
+		c.broken(err)
+		return
+	}
+	c.s.stats.groups.Add(1)
+	durable := false
+	for i := range items {
+		it := &items[i]
+		c.unsynced = append(c.unsynced, written{it.part, store.Completion{Done: store.DoneCommit, Key: it.key, Ext: it.ext,
+			Seq: uint32(it.ext) & 0xFFFFFF, Wall: it.wall, Hour: c.s.active.number}})
+		durable = durable || it.class == store.Durable
+		c.s.active.written += uint64(it.end - it.start + itemBytes)
+	}
+	switch {
+	case durable:
+		c.confirm() // apply has synced
+	case c.syncAt == nil:
+		c.syncAt = c.s.cfg.After(c.s.cfg.SyncEvery)
+	}
+}
+
+var errBroken = errors.New("the disk failed and was not tried again yet")
+
+// ready sees to it that there is an hour to write to.
+func (c *committer) ready() error {
+	if c.retryAt != nil {
+		return errBroken
+	}
+	s := c.s
+	if h := s.active; h != nil && !h.ended(s.cfg.Wall(), s.cfg.hourMillis()) && !s.full(h) {
+		return nil
+	}
+	c.sync()
+	if c.retryAt != nil {
+		return errBroken
+	}
+	return s.beginHour()
+}
+
+// apply writes a batch to the active hour, and syncs it if one of its contents is durable.
+func (c *committer) apply(g *group, items []item) error {
+	h := c.s.active
+	batch := h.db.NewBatch()
+	defer batch.Close()
+	opts := pebble.NoSync
+	for i := range items {
+		it := &items[i]
+		if err := it.add(batch, g.body(it)); err != nil {
+			return err
+		}
+		if it.class == store.Durable {
+			opts = pebble.Sync
+		}
+	}
+	if err := batch.Commit(opts); err != nil {
+		return fmt.Errorf("write hour %s: %w", h.dir, err)
+	}
+	return h.guard.failed()
+}
+
+// add puts a content and its name's pointer into the batch.
+func (it *item) add(b *pebble.Batch, body []byte) error {
+	op := b.SetDeferred(contentKeySize, contentHeader+len(body))
+	putContentKey(op.Key, it.key, it.ext)
+	putContent(op.Value, it.wall, it.producer, body)
+	if err := op.Finish(); err != nil {
+		return err
+	}
+	op = b.SetDeferred(pointerKeySize, pointerSize)
+	putPointerKey(op.Key, it.key)
+	it.pointer.put(op.Value)
+	return op.Finish()
+}
+
+// sync makes safe what was written since the last sync, and says so.
+func (c *committer) sync() {
+	if len(c.unsynced) == 0 {
+		return
+	}
+	h := c.s.active
+	if err := h.db.LogData(nil, pebble.Sync); err != nil {
+		h.guard.fail(err)
+	}
+	if err := h.guard.failed(); err != nil {
+		c.broken(err)
+		return
+	}
+	c.confirm()
+}
+
+// confirm tells the shards that all that was written is safe.
+func (c *committer) confirm() {
+	if c.retryIn != 0 {
+		c.retryIn = 0
+		c.s.cfg.Event(Event{Kind: Recovered, Dir: c.s.cfg.Dir})
+	}
+	c.s.stats.syncs.Add(1)
+	c.s.stats.written.Add(uint64(len(c.unsynced)))
+	c.syncAt = nil
+	for i := range c.unsynced {
+		w := &c.unsynced[i]
+		w.part.tell(&w.done)
+	}
+	clear(c.unsynced)
+	c.unsynced = c.unsynced[:0]
+}
+
+// refuse tells the shards that contents were not written.
+func (c *committer) refuse(items []item) {
+	c.s.stats.failures.Add(uint64(len(items)))
+	for i := range items {
+		it := &items[i]
+		it.part.tell(&store.Completion{Done: store.DoneFailed, Key: it.key, Ext: it.ext, Seq: uint32(it.ext) & 0xFFFFFF})
+	}
+}
+
+// broken takes note that the disk failed: what was not synced is lost to the disk, and the active hour is tried again later.
+func (c *committer) broken(err error) {
+	c.syncAt = nil
+	c.s.stats.failures.Add(uint64(len(c.unsynced)))
+	for i := range c.unsynced {
+		w := &c.unsynced[i]
+		w.done.Done = store.DoneFailed
+		w.part.tell(&w.done)
+	}
+	c.unsynced = c.unsynced[:0]
+	if c.retryAt != nil {
+		return
+	}
+	if c.retryIn == 0 {
+		c.s.cfg.Event(Event{Kind: WriteFailed, Dir: c.s.cfg.Dir, Err: err})
+	}
+	c.retryIn = min(max(2*c.retryIn, firstRetry), lastRetry)
+	c.retryAt = c.s.cfg.After(c.retryIn)
+}
+
+// retry closes the hour that failed and opens it again: it goes on from its last sync. The disk counts as recovered once
+// something was made safe again.
+func (c *committer) retry() {
+	c.retryAt = nil
+	if err := c.s.reopen(); err != nil {
+		c.broken(err)
+	}
+}

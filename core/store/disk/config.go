@@ -1,0 +1,114 @@
+package disk
+
+import (
+	"cmp"
+	"errors"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/zmesh/zmesh/core/name"
+)
+
+// Config holds the options of a [Store].
+type Config struct {
+	// Dir is the store's folder; it is made if it is not there.
+	Dir string
+	// FS is where Dir is. Default: the machine's file system.
+	FS vfs.FS
+	// Wall gives the time in Unix ms, After a channel that is sent to once d has passed. Both are required: the core has
+	// no clock of its own.
+	Wall  func() int64
+	After func(d time.Duration) <-chan time.Time
+
+	// Retention is the longest retention of all rules. Default 24 h. A directory goes when all in it is older.
+	Retention time.Duration
+	// KeepNewest tells whether the newest content of a name stays beyond its retention (keep_newest). Nil: of none.
+	KeepNewest func(name.Key) bool
+	// MaxBytes bounds the folder (store.max_size); 0: no bound. It is looked at when an hour begins and after each 64th of it.
+	MaxBytes uint64
+
+	// SyncEvery is how often buffered contents are made safe. Default 1 s: what a flash card bears for years.
+	SyncEvery time.Duration
+	// QueueBytes bounds what waits to be written. Default 4 MiB: what a slow card writes in a second.
+	QueueBytes int
+	// Readers is the number of goroutines that read. Default 2: one slow read does not hold up all others.
+	Readers int
+	// ReadQueue bounds the reads that wait. Default 1,024, the bound of one shard.
+	ReadQueue int
+	// CacheBytes is the block cache that all hours share. Default 8 MiB: a gateway's memory is small, and the newest
+	// contents are in the shards' memory.
+	CacheBytes int64
+	// OpenFiles bounds the files that all hours hold open for reading. Default 256.
+	OpenFiles int
+	// MemTableBytes is the memory in which the current hour collects what goes to one file. Default 4 MiB.
+	MemTableBytes uint64
+
+	// Event is called, from the store's goroutines, for what an operator wants to know. It must not call the store.
+	Event func(Event)
+}
+
+const (
+	hoursInRetention = 24        // architecture page: longest retention / 24 …
+	shortestHour     = time.Hour // … at least one hour
+	maxHours         = 26        // 24 full ones, the current one and one that is about to go
+)
+
+func (c *Config) setDefaults() error {
+	if c.Dir == "" || c.Wall == nil || c.After == nil {
+		return errors.New("Dir, Wall and After must be set")
+	}
+	if c.FS == nil {
+		c.FS = vfs.Default
+	}
+	if c.KeepNewest == nil {
+		c.KeepNewest = func(name.Key) bool { return false }
+	}
+	if c.Event == nil {
+		c.Event = func(Event) {}
+	}
+	c.Retention = cmp.Or(c.Retention, 24*time.Hour)
+	c.SyncEvery = cmp.Or(c.SyncEvery, time.Second)
+	c.QueueBytes = cmp.Or(c.QueueBytes, 4<<20)
+	c.Readers = cmp.Or(c.Readers, 2)
+	c.ReadQueue = cmp.Or(c.ReadQueue, 1024)
+	c.CacheBytes = cmp.Or(c.CacheBytes, 8<<20)
+	c.OpenFiles = cmp.Or(c.OpenFiles, 256)
+	c.MemTableBytes = cmp.Or(c.MemTableBytes, 4<<20)
+	return nil
+}
+
+// hourMillis is the length of an hour in ms.
+func (c *Config) hourMillis() int64 {
+	return max(c.Retention/hoursInRetention, shortestHour).Milliseconds()
+}
+
+// EventKind is what an [Event] is about.
+type EventKind uint8
+
+// The events of a store.
+const (
+	HourOpened  EventKind = iota // a new directory was begun
+	HourRetired                  // a directory was removed, since all in it is past its retention or MaxBytes was reached
+	HourDamaged                  // a directory could not be used and was set aside; Err says why
+	WriteFailed                  // the disk took no more; Err says why. Contents stay in memory only until it does again
+	Recovered                    // the disk takes contents again
+	ReadFailed                   // an hour could not be read; Err says why
+)
+
+var eventNames = [...]string{"hour_opened", "hour_retired", "hour_damaged", "write_failed", "recovered", "read_failed"}
+
+// String is the kind as it stands in the log.
+func (k EventKind) String() string {
+	if int(k) >= len(eventNames) {
+		return "unknown"
+	}
+	return eventNames[k]
+}
+
+// Event is something that an operator wants to know.
+type Event struct {
+	Kind EventKind
+	Dir  string // of the hour
+	Err  error
+}

@@ -1,0 +1,292 @@
+package disk
+
+import (
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
+
+	"github.com/zmesh/zmesh/core/name"
+	"github.com/zmesh/zmesh/core/store"
+)
+
+// crashes takes a copy of what would be on disk after a power cut, before every n-th operation on the file system, each
+// with what had been confirmed until then.
+type crashes struct {
+	mem   *vfs.MemFS
+	every int64
+	ops   atomic.Int64
+	armed atomic.Bool
+
+	mu        sync.Mutex
+	confirmed map[number]string
+	list      []crash
+	rng       *rand.Rand
+}
+
+type number struct {
+	key name.Key
+	seq uint32
+}
+
+type crash struct {
+	fs        *vfs.MemFS
+	confirmed map[number]string
+}
+
+func (c *crashes) MaybeError(errorfs.Op) error {
+	if !c.armed.Load() || c.ops.Add(1)%c.every != 0 {
+		return nil
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	safe := map[number]string{}
+	for k, v := range c.confirmed {
+		safe[k] = v
+	}
+	// In one half of the crashes some of what was not synced is there as well.
+	cfg := vfs.CrashCloneCfg{}
+	if c.rng.IntN(2) == 0 {
+		cfg = vfs.CrashCloneCfg{UnsyncedDataPercent: c.rng.IntN(100), RNG: c.rng}
+	}
+	c.list = append(c.list, crash{fs: c.mem.CrashClone(cfg), confirmed: safe})
+	return nil
+}
+
+func (c *crashes) String() string { return "crashes" }
+
+func (c *crashes) confirm(r store.Result) bool {
+	if r.Done == store.DoneCommit {
+		c.mu.Lock()
+		c.confirmed[number{r.Key, r.Seq}] = string(r.Body)
+		c.mu.Unlock()
+	}
+	return r.Done == store.DoneCommit
+}
+
+// Whenever the power goes: what was confirmed is there, whole, and the newest is not older than any of it.
+func TestPowerCutKeepsWhatWasConfirmed(t *testing.T) {
+	for _, class := range []store.Class{store.Durable, store.Buffered} {
+		t.Run(class.String(), func(t *testing.T) { testPowerCuts(t, class) })
+	}
+}
+
+func testPowerCuts(t *testing.T, class store.Class) {
+	mem := vfs.NewCrashableMem()
+	c := &crashes{mem: mem, every: 5, confirmed: map[number]string{}, rng: rand.New(rand.NewPCG(1, uint64(class)))}
+	set := settings{fs: errorfs.Wrap(mem, c), workers: 2, shard: store.Config{Class: class}}
+	set.clock, set.disk = eagerly()
+	n := set.start(t)
+	c.armed.Store(true)
+	filler := strings.Repeat("x", 900)
+	for i := range 300 {
+		n.keep(key(i%7), uint32(i/7+1), label(i)+filler)
+		if class == store.Buffered && i%10 != 9 {
+			continue
+		}
+		n.until(c.confirm)
+		if i%100 == 99 {
+			n.pass(time.Hour)
+		}
+	}
+	c.armed.Store(false)
+	n.stop()
+	if len(c.list) < 30 {
+		t.Fatalf("only %d power cuts", len(c.list))
+	}
+	for i, cr := range c.list {
+		if t.Failed() {
+			return
+		}
+		t.Run(fmt.Sprintf("cut %d", i), func(t *testing.T) { checkCrash(t, set, cr) })
+	}
+}
+
+func checkCrash(t *testing.T, set settings, c crash) {
+	set.fs, set.workers = c.fs, 3
+	n := set.start(t)
+	defer n.stop()
+	newest := map[name.Key]uint32{}
+	for id, body := range c.confirmed {
+		got := n.exact(id.key, id.seq)
+		if got == nil || body != "" && string(got) != body {
+			t.Fatalf("content %d of %x was confirmed with %d bytes and has %d, or others", id.seq, id.key, len(body), len(got))
+		}
+		newest[id.key] = max(newest[id.key], id.seq)
+	}
+	for k, seq := range newest {
+		got := n.newest(k)
+		if got.Seq < seq || string(got.Body) != string(n.exact(k, got.Seq)) {
+			t.Fatalf("newest of %x is %d, want at least %d", k, got.Seq, seq)
+		}
+	}
+	if d := n.store.Stats().Damaged; d != 0 {
+		t.Fatalf("%d hours were set aside after a power cut", d)
+	}
+	n.keep(key(99), 1, "it takes contents again")
+	n.wantNewest(key(99), 1, "it takes contents again")
+}
+
+func TestDamagedHourIsSetAside(t *testing.T) {
+	fs := vfs.NewMem()
+	set := settings{fs: fs, shard: durable, clock: newClock()}
+	n := set.start(t)
+	for hour := range 3 {
+		n.keep(key(1), uint32(hour+1), label(hour))
+		n.committed(key(1), uint32(hour+1))
+		n.pass(time.Hour)
+	}
+	dirs := n.store.Dirs()
+	n.stop()
+	damage(t, fs, "data/store/"+dirs[1])
+	n = set.start(t)
+	e := n.event(HourDamaged)
+	if e.Err == nil || !strings.HasPrefix(e.Dir, "data/store/damaged-"+dirs[1]) {
+		t.Fatalf("event is %+v", e)
+	}
+	if _, err := fs.Stat(e.Dir); err != nil {
+		t.Fatalf("the damaged hour is gone: %v", err)
+	}
+	n.wantExact(key(1), 1, label(0))
+	n.wantNone(key(1), 2)
+	n.wantNewest(key(1), 3, label(2))
+	n.stop()
+	n = set.start(t)
+	defer n.stop()
+	if d := n.store.Stats().Damaged; d != 0 {
+		t.Fatalf("%d hours were set aside a second time", d)
+	}
+}
+
+// damage overwrites the MANIFEST files of an hour.
+func damage(t *testing.T, fs vfs.FS, dir string) {
+	entries, err := fs.List(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		if !strings.HasPrefix(e, "MANIFEST") {
+			continue
+		}
+		f, err := fs.Create(dir+"/"+e, vfs.WriteCategoryUnspecified)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = io.WriteString(f, strings.Repeat("not a manifest ", 10))
+		_ = f.Close()
+	}
+}
+
+func TestNewestIsTheLastLeftWhereItsHourWasLost(t *testing.T) {
+	fs := vfs.NewMem()
+	set := settings{fs: fs, shard: durable, clock: newClock()}
+	n := set.start(t)
+	for hour := range 3 {
+		n.keep(key(1), uint32(10*hour+10), label(hour))
+		n.committed(key(1), uint32(10*hour+10))
+		n.pass(time.Hour)
+	}
+	n.keep(key(1), 29, "late") // its pointer, in the last hour, names 30
+	n.committed(key(1), 29)
+	dirs := n.store.Dirs()
+	n.stop()
+	damage(t, fs, "data/store/"+dirs[2])
+	n = set.start(t)
+	defer n.stop()
+	got := n.newest(key(1))
+	if got.Seq != 29 || !got.Stale {
+		t.Fatalf("newest is %+v, want a stale 29", got)
+	}
+}
+
+// fullDisk lets every write fail while it is on.
+type fullDisk struct{ on atomic.Bool }
+
+func (f *fullDisk) MaybeError(op errorfs.Op) error {
+	if f.on.Load() && op.Kind.ReadOrWrite() == errorfs.OpIsWrite && !removes(op.Kind) {
+		return syscall.ENOSPC
+	}
+	return nil
+}
+
+func removes(k errorfs.OpKind) bool { return k == errorfs.OpRemove || k == errorfs.OpRemoveAll }
+
+func (f *fullDisk) String() string { return "full disk" }
+
+func TestFullDiskBlocksNobody(t *testing.T) {
+	for _, class := range []store.Class{store.Durable, store.Buffered} {
+		t.Run(class.String(), func(t *testing.T) { testFullDisk(t, class) })
+	}
+}
+
+func testFullDisk(t *testing.T, class store.Class) {
+	full := &fullDisk{}
+	mem := vfs.NewMem()
+	set := settings{fs: errorfs.Wrap(mem, full), shard: store.Config{Class: class}}
+	set.clock, set.disk = eagerly()
+	n := set.start(t)
+	n.keep(key(1), 1, "before")
+	n.committed(key(1), 1)
+	full.on.Store(true)
+	filler := strings.Repeat("x", 1000)
+	for i := range uint32(500) { // several memtables
+		if out := n.put(key(1), i+2, filler); out.Verdict != store.Stored && out.Cause != store.QueueFull {
+			t.Fatalf("put %d: %+v", i+2, out)
+		}
+	}
+	failures := 0
+	n.until(func(r store.Result) bool {
+		if r.Done == store.DoneFailed {
+			failures++
+		}
+		return failures > 0
+	})
+	if e := n.event(WriteFailed); e.Err == nil || !strings.Contains(e.Err.Error(), "no space left") {
+		t.Fatalf("event is %+v", e)
+	}
+	if body, st := n.shard(key(1)).Exact(key(1), 2); st != store.Uncommitted || body == nil {
+		t.Fatalf("what was not written is %v", st)
+	}
+	for i := range 3 { // it fails again, less and less often
+		n.clock.waitTimer(lastRetry)
+		n.pass(lastRetry)
+		n.put(key(2), uint32(i+1), "still full")
+	}
+	full.on.Store(false)
+	n.recovers()
+	n.stop()
+	set.fs = mem
+	n = set.start(t)
+	defer n.stop()
+	n.wantExact(key(1), 1, "before")
+	n.wantExact(key(3), 1, "after")
+}
+
+// recovers lets time go by until the disk takes a content again.
+func (n *node) recovers() {
+	n.t.Helper()
+	for seq := uint32(1); ; seq++ {
+		n.clock.waitTimer(lastRetry)
+		n.pass(lastRetry)
+		n.put(key(3), seq, "after")
+		ok := false
+		n.until(func(r store.Result) bool {
+			done := r.Key == key(3) && r.Seq == seq && (r.Done == store.DoneCommit || r.Done == store.DoneFailed)
+			ok = ok || done && r.Done == store.DoneCommit
+			return done
+		})
+		if ok {
+			n.event(Recovered)
+			n.put(key(3), 1, "after")
+			return
+		}
+	}
+}

@@ -1,0 +1,80 @@
+package disk
+
+import (
+	"sync"
+
+	"github.com/zmesh/zmesh/core/store"
+)
+
+// part is one shard's view of the store: store.Backend.
+type part struct {
+	s      *Store
+	loaded []store.Loaded
+	oldest uint32
+
+	mu     sync.Mutex
+	notify func()
+	told   bool               // notify was called since the shard came
+	ready  []store.Completion // what the shard has not taken yet
+	spare  []store.Completion
+}
+
+// Load is store.Backend.
+func (p *part) Load(notify func(), yield func(*store.Loaded)) {
+	p.mu.Lock()
+	p.notify = notify
+	p.ready = append(p.ready, store.Completion{Done: store.DoneRetired, Hour: p.oldest})
+	p.mu.Unlock()
+	for i := range p.loaded {
+		yield(&p.loaded[i])
+	}
+	p.loaded = nil
+}
+
+// Write is store.Backend.
+func (p *part) Write(w *store.Write) bool { return p.s.queue.put(p, w) }
+
+// Read is store.Backend.
+func (p *part) Read(r *store.Read) bool {
+	job := read{part: p, Read: *r}
+	if r.Check != nil {
+		job.Check = append([]byte{}, r.Check...)
+	}
+	select {
+	case p.s.reads <- job:
+		return true
+	default:
+		p.s.stats.readsRefused.Add(1)
+		return false
+	}
+}
+
+// Completions is store.Backend.
+func (p *part) Completions(yield func(*store.Completion)) {
+	p.mu.Lock()
+	list := p.ready
+	p.ready = p.spare[:0]
+	p.spare = nil
+	p.told = false
+	p.mu.Unlock()
+	for i := range list {
+		yield(&list[i])
+	}
+	clear(list)
+	p.mu.Lock()
+	p.spare = list
+	p.mu.Unlock()
+}
+
+// tell hands a completion to the shard.
+func (p *part) tell(c *store.Completion) {
+	p.mu.Lock()
+	p.ready = append(p.ready, *c)
+	notify := p.notify
+	tell := notify != nil && !p.told
+	p.told = p.told || tell
+	p.mu.Unlock()
+	if tell {
+		notify()
+	}
+}

@@ -1,0 +1,85 @@
+package disk
+
+import (
+	"sync"
+
+	"github.com/zmesh/zmesh/core/name"
+	"github.com/zmesh/zmesh/core/store"
+)
+
+// queue is what lies between the shards, which must not wait, and the committer. It is two groups: one that is being
+// filled and one that is being written.
+type queue struct {
+	mu     sync.Mutex
+	fill   group
+	limit  int
+	closed bool
+	wake   chan struct{} // holds one when fill is not empty
+}
+
+// group is contents that are written in one batch.
+type group struct {
+	items []item
+	bytes []byte // their bodies
+}
+
+// item is one content of a group.
+type item struct {
+	part       *part
+	key        name.Key
+	ext        uint64
+	wall       int64
+	pointer    pointer
+	start, end int // of the body
+	class      store.Class
+	producer   bool
+}
+
+// itemBytes is about what an item takes beside its body.
+const itemBytes = 128
+
+func (g *group) size() int           { return len(g.bytes) + itemBytes*len(g.items) }
+func (g *group) body(i *item) []byte { return g.bytes[i.start:i.end] }
+func (g *group) reset()              { clear(g.items); g.items, g.bytes = g.items[:0], g.bytes[:0] }
+
+func (q *queue) init(limit int) {
+	q.limit = limit
+	q.wake = make(chan struct{}, 1)
+}
+
+// put copies w into the queue; false if there is no room.
+func (q *queue) put(p *part, w *store.Write) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	g := &q.fill
+	if q.closed || g.size()+itemBytes+len(w.Body) > q.limit {
+		p.s.stats.refused.Add(1)
+		return false
+	}
+	start := len(g.bytes)
+	g.bytes = append(g.bytes, w.Body...)
+	g.items = append(g.items, item{part: p, key: w.Key, ext: w.Ext, wall: w.Wall, class: w.Class, producer: w.Producer,
+		start: start, end: len(g.bytes), pointer: pointer{newest: w.Newest, wall: w.NewestAt, mac: w.NewestMAC,
+			producer: w.FromFirst, published: w.Published}})
+	select {
+	case q.wake <- struct{}{}:
+	default:
+	}
+	return true
+}
+
+// take exchanges the filled group for an empty one.
+func (q *queue) take(empty group) group {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	full := q.fill
+	q.fill = empty
+	return full
+}
+
+// close lets nothing more in.
+func (q *queue) close() {
+	q.mu.Lock()
+	q.closed = true
+	q.mu.Unlock()
+}
