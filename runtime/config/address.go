@@ -55,8 +55,8 @@ func isLetterOrDigit(c byte) bool {
 	return c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
 }
 
-// clash tells whether two addresses that parseAddress gave cannot both be listened on. An address that stands for all of the
-// machine's clashes with each of its family; [::] with those of both.
+// clash tells whether two addresses that parseAddress gave cannot both be listened on. 0.0.0.0 stands for all of the machine's
+// IPv4 addresses, [::] for those of IPv6, no host for both.
 func clash(a, b string) bool {
 	hostA, portA, _ := net.SplitHostPort(a)
 	hostB, portB, _ := net.SplitHostPort(b)
@@ -68,11 +68,9 @@ func clash(a, b string) bool {
 
 // covers tells whether listening on all addresses that a stands for takes b's.
 func covers(a, b string) bool {
-	if a == "" || a == "::" {
-		return true
-	}
 	ip, err := netip.ParseAddr(b)
-	return a == "0.0.0.0" && (err != nil || ip.Is4())
+	v4 := err != nil || ip.Is4() // a name is most probably one of IPv4
+	return a == "" || a == "0.0.0.0" && v4 || a == "::" && !v4
 }
 
 func local(host string) bool { return host == "localhost" || host == "127.0.0.1" }

@@ -13,13 +13,13 @@ import (
 func (c *Config) Keyring() (*wire.Keyring, error) {
 	nets := make([]wire.Network, len(c.Networks))
 	for i := range c.Networks {
-		nets[i] = c.Networks[i].wire()
+		nets[i] = c.Networks[i].Wire()
 	}
 	return wire.NewKeyring(nets...)
 }
 
-// wire is the network as the codec has it.
-func (n *Network) wire() wire.Network {
+// Wire is the network as the codec has it.
+func (n *Network) Wire() wire.Network {
 	out := wire.Network{NetID: n.NetID}
 	for _, k := range n.Keys {
 		var key [wire.KeySize]byte

@@ -10,14 +10,14 @@ import (
 func nearest(word string, list []string) string {
 	best, least := "", max(1, (len(word)+1)/3)+1
 	for _, candidate := range list {
-		if d := distance(plain(word), plain(candidate)); d < least && d < len(candidate) {
+		if d := distance(folded(word), folded(candidate)); d < least && d < len(candidate) {
 			best, least = candidate, d
 		}
 	}
 	return best
 }
 
-func plain(s string) string { return strings.ReplaceAll(strings.ToLower(s), "-", "_") }
+func folded(s string) string { return strings.ReplaceAll(strings.ToLower(s), "-", "_") }
 
 // distance is how many letters must be put in, taken out, replaced or swapped with their neighbour to make b of a (optimal
 // string alignment). It looks at the first 64 bytes.

@@ -54,13 +54,16 @@ func (l *loader) readNetwork(t *table) {
 	if !t.has("net_id") {
 		t.wrongAt(t.at, "%s has no net_id: add the Net ID of the other network", t.title)
 	}
-	if l.network(n.NetID) != nil {
-		t.wrong("net_id", "Net ID %#08x stands for a network already: give each its own (P-19)", n.NetID)
-	}
 	n.Settings = l.naming(t)
 	l.build(&n, t)
 	t.end()
-	l.cfg.Networks = append(l.cfg.Networks, n)
+	switch {
+	case n.NetID == 0: // said already
+	case l.network(n.NetID) != nil:
+		t.wrong("net_id", "Net ID %#08x stands for a network already: give each its own (P-19)", n.NetID)
+	default:
+		l.cfg.Networks = append(l.cfg.Networks, n)
+	}
 }
 
 // network finds a network; nil if there is none.

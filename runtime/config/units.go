@@ -112,7 +112,7 @@ func parseRate(text string, per time.Duration) (int, error) {
 
 // rateText is a rate as a person reads it.
 func rateText(n int, unit string) string {
-	if n == store.Unlimited {
+	if n == store.Unlimited || n == math.MaxInt32 {
 		return "unlimited"
 	}
 	return strconv.Itoa(n) + "/" + unit
