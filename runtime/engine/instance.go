@@ -1,0 +1,184 @@
+package engine
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/api"
+
+	"github.com/zmesh/zmesh/sdk/guest/abi"
+)
+
+// Instance is a running copy of a module. It is used by one goroutine at a time; who uses it sees to that.
+type Instance struct {
+	mod     *Module
+	ctx     context.Context // carries the instance to host functions
+	guest   api.Module
+	mem     api.Memory
+	process api.Function
+	stack   [1]uint64
+	arena   arena
+	dead    bool
+
+	ticks time.Duration // of the clock that is not granted
+	seed  uint64        // of the randomness that is not granted
+	said  []byte        // the last that it printed
+	line  []byte        // of what it prints, up to the next line feed
+}
+
+// instanceKey finds the instance in a context.
+type instanceKey struct{}
+
+// instanceContext gives the instance without a search through other contexts.
+type instanceContext struct {
+	context.Context
+	instance *Instance
+}
+
+func (c *instanceContext) Value(key any) any {
+	if key == (instanceKey{}) {
+		return c.instance
+	}
+	return c.Context.Value(key)
+}
+
+func instanceOf(ctx context.Context) *Instance { return ctx.Value(instanceKey{}).(*Instance) }
+
+// ErrDead says that an instance was called after a trap or after it was closed.
+var ErrDead = errors.New("the instance is dead")
+
+// Instantiate makes an instance: memory, start-up code, arena, configuration. config is a list of values as in
+// abi.AppendValues; empty: an empty list. What goes wrong in the guest is a [Trap].
+func (m *Module) Instantiate(ctx context.Context, config []byte) (*Instance, error) {
+	i := &Instance{mod: m}
+	i.ctx = &instanceContext{context.WithoutCancel(ctx), i}
+	guest, err := m.runtime.InstantiateModule(i.ctx, m.code, wazero.NewModuleConfig().WithName("").WithStartFunctions(abi.ExportInitialize))
+	if err != nil {
+		return nil, i.trap("start-up", -1, 0, err)
+	}
+	i.guest, i.mem = guest, guest.Memory()
+	if err := i.begin(config); err != nil {
+		i.Close()
+		return nil, err
+	}
+	return i, nil
+}
+
+func (i *Instance) begin(config []byte) error {
+	for name, want := range map[string]string{abi.ExportInit: " i32", abi.ExportConfigure: "i32 i32", abi.ExportProcess: "i32 i32"} {
+		if have := signature(i.guest.ExportedFunction(name).Definition()); have != want {
+			return fmt.Errorf("the module's %s has the type (%s), want (%s)", name, have, want)
+		}
+	}
+	if err := i.guest.ExportedFunction(abi.ExportInit).CallWithStack(i.ctx, i.stack[:]); err != nil {
+		return i.trap(abi.ExportInit, -1, 0, err)
+	}
+	var err error
+	if i.arena, err = readArena(i.mem, uint32(i.stack[0]), &i.mod.opt); err != nil {
+		return fmt.Errorf("arena: %w", err)
+	}
+	i.process = i.guest.ExportedFunction(abi.ExportProcess)
+	return i.configure(config)
+}
+
+// signature writes a function's type as "parameters results".
+func signature(d api.FunctionDefinition) string {
+	s := ""
+	for _, t := range d.ParamTypes() {
+		s += api.ValueTypeName(t)
+	}
+	s += " "
+	for _, t := range d.ResultTypes() {
+		s += api.ValueTypeName(t)
+	}
+	return s
+}
+
+func (i *Instance) configure(config []byte) error {
+	if len(config) == 0 {
+		config, _ = abi.AppendValues(nil, nil)
+	}
+	if len(config) > int(i.arena.config.size) {
+		return fmt.Errorf("the configuration takes %d bytes and the plugin has room for %d", len(config), i.arena.config.size)
+	}
+	i.mem.Write(i.arena.config.offset, config) // within the memory: readArena has checked
+	i.stack[0] = uint64(len(config))
+	if err := i.guest.ExportedFunction(abi.ExportConfigure).CallWithStack(i.ctx, i.stack[:]); err != nil {
+		return i.trap(abi.ExportConfigure, -1, 0, err)
+	}
+	if n := uint32(i.stack[0]); n != 0 {
+		text, _ := i.mem.Read(i.arena.message.offset, min(n, i.arena.message.size))
+		return fmt.Errorf("the plugin refuses its configuration: %s", clean(text))
+	}
+	return nil
+}
+
+// Input is the region that the host writes items to. It is valid until the next Call.
+func (i *Instance) Input() []byte {
+	b, _ := i.mem.Read(i.arena.input.offset, i.arena.input.size)
+	return b
+}
+
+// Call hands over n items that stand in the input region. It gives the output region, valid until the next Call: one item
+// for each, see [NextItem]. The error is a *Trap; the outputs of the items before Trap.Item stand even then.
+func (i *Instance) Call(n int) ([]byte, error) {
+	if i.dead {
+		return nil, ErrDead
+	}
+	i.mem.WriteUint32Le(i.arena.progress, abi.ProgressNone)
+	i.stack[0] = uint64(n)
+	err := i.process.CallWithStack(i.ctx, i.stack[:])
+	out, _ := i.mem.Read(i.arena.output.offset, i.arena.output.size)
+	if err == nil && i.stack[0] == uint64(n) {
+		return out, nil
+	}
+	if err == nil {
+		err = fmt.Errorf("it gave %d for %d items", uint32(i.stack[0]), n)
+	}
+	return out, i.trap(abi.ExportProcess, i.reached(n), n, err)
+}
+
+// reached is the item that the guest was at by its own account; -1 if it had not begun, or the account cannot be.
+func (i *Instance) reached(n int) int {
+	if p, ok := i.mem.ReadUint32Le(i.arena.progress); ok && p < uint32(n) {
+		return int(p)
+	}
+	return -1
+}
+
+// Fail ends the instance for an output that cannot be: what wrote it may have written anywhere. It gives the *Trap for it.
+func (i *Instance) Fail(item, n int, cause error) error {
+	return i.trap(abi.ExportProcess, item, n, cause)
+}
+
+// Memory is the size of the linear memory in bytes.
+func (i *Instance) Memory() uint64 { return uint64(i.mem.Size()) }
+
+// Dead tells whether the instance has trapped or was closed.
+func (i *Instance) Dead() bool { return i.dead }
+
+// Close frees the instance. It must not be at work.
+func (i *Instance) Close() {
+	i.dead = true
+	if i.guest != nil {
+		i.guest.Close(context.Background())
+		i.guest = nil
+	}
+}
+
+// NextItem splits the first item off an output: its head and what belongs to it, and the rest. ok is false if its size
+// cannot be.
+func NextItem(out []byte) (item, rest []byte, ok bool) {
+	if len(out) < abi.OutHead {
+		return nil, nil, false
+	}
+	size := binary.LittleEndian.Uint32(out)
+	if size < abi.OutHead || size%8 != 0 || size > uint32(len(out)) {
+		return nil, nil, false
+	}
+	return out[:size], out[size:], true
+}

@@ -1,0 +1,245 @@
+package engine
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/api"
+
+	"github.com/zmesh/zmesh/sdk/guest/abi"
+)
+
+// Options are what a module is loaded with. The zero value grants nothing and has the default limits.
+type Options struct {
+	Grants []string // capabilities, of [Capabilities]
+
+	// MaxModule bounds the module's size in bytes, before anything of it is read. 0: 16 MiB; a Go guest has about 2.
+	MaxModule int
+
+	// MaxMemory bounds the linear memory of one instance in bytes, whatever the manifest asks for. 0: 64 MiB: a Go guest
+	// starts with 2.4 and its heap grows by 4 at a time.
+	MaxMemory uint64
+
+	// MinInput and MinOutput are what the caller needs of the regions, in bytes.
+	MinInput, MinOutput int
+
+	// CacheDir keeps compiled modules over restarts. It holds machine code that will be run, so it is made with mode 0700
+	// and refused if others may write to it. Empty: no cache.
+	CacheDir string
+
+	// Rewrite changes the module before it is compiled: where metering is injected. What it gives must validate. nil: as it is.
+	Rewrite func(module []byte) ([]byte, error)
+
+	// Log takes a line of an instance that is granted "log", within the quota; also what it prints. nil: dropped.
+	Log func(level int, text string)
+}
+
+const (
+	defaultMaxModule = 16 << 20
+	defaultMaxMemory = 64 << 20
+	page             = 64 << 10
+)
+
+// features of core wasm that the contract allows. SIMD waits for a meter that counts it.
+const features = api.CoreFeatureMutableGlobal | api.CoreFeatureSignExtensionOps |
+	api.CoreFeatureNonTrappingFloatToIntConversion | api.CoreFeatureBulkMemoryOperations
+
+// Info is what is known of a module without running it.
+type Info struct {
+	Binary   *Binary
+	Manifest *Manifest
+	Digest   string // SHA-256 of the bytes as they came, hex
+	Size     int    // bytes
+}
+
+// Read parses a module and its manifest. Nothing is compiled or run.
+func Read(code []byte) (*Info, error) {
+	b, err := parse(code)
+	if err != nil {
+		return nil, err
+	}
+	m, err := b.manifest()
+	if err != nil {
+		return nil, err
+	}
+	sum := sha256.Sum256(code)
+	return &Info{Binary: b, Manifest: m, Digest: hex.EncodeToString(sum[:]), Size: len(code)}, nil
+}
+
+// Check tells why this host would refuse the module under these options; nil if it would compile it.
+func (i *Info) Check(opt Options) error {
+	if err := CheckGrants(opt.Grants); err != nil {
+		return err
+	}
+	// The imports first: they name the version even where the manifest is of another one.
+	if err := checkImports(i.Binary, opt.Grants); err != nil {
+		return err
+	}
+	if err := i.Manifest.fits(); err != nil {
+		return err
+	}
+	if err := checkCapabilities(i.Manifest, opt.Grants); err != nil {
+		return err
+	}
+	return i.checkShape(opt)
+}
+
+// checkShape looks for the exports and bounds the memory.
+func (i *Info) checkShape(opt Options) error {
+	for _, name := range []string{abi.ExportMemory, abi.ExportInit, abi.ExportConfigure, abi.ExportProcess} {
+		if !i.Binary.exports(name) {
+			return fmt.Errorf("the module does not export %q", name)
+		}
+	}
+	if i.Binary.Memories != 1 {
+		return fmt.Errorf("the module has %d memories, want one of its own", i.Binary.Memories)
+	}
+	limit := opt.memory(i.Manifest)
+	if have := uint64(i.Binary.MemoryMin) * page; have > limit {
+		return fmt.Errorf("the module starts with %d KiB of memory and may have %d", have>>10, limit>>10)
+	}
+	return nil
+}
+
+// memory is the bound for one instance in bytes: what the manifest asks for, but not more than the host allows.
+func (o *Options) memory(m *Manifest) uint64 {
+	limit := o.MaxMemory
+	if limit == 0 {
+		limit = defaultMaxMemory
+	}
+	if m.Memory > 0 {
+		limit = min(limit, m.Memory)
+	}
+	return limit
+}
+
+// Module is a compiled module, in a runtime of its own. Instances are made and closed from any goroutine.
+type Module struct {
+	Info
+	opt     Options
+	runtime wazero.Runtime
+	cache   wazero.CompilationCache
+	code    wazero.CompiledModule
+
+	clock, random bool // granted
+	started       time.Time
+	quota         *quota
+}
+
+// Load checks and compiles a module. code is not kept.
+func Load(ctx context.Context, code []byte, opt Options) (*Module, error) {
+	limit := opt.MaxModule
+	if limit == 0 {
+		limit = defaultMaxModule
+	}
+	if len(code) > limit {
+		return nil, fmt.Errorf("the module has %d bytes and may have %d", len(code), limit)
+	}
+	info, err := Read(code)
+	if err != nil {
+		return nil, err
+	}
+	if err := info.Check(opt); err != nil {
+		return nil, err
+	}
+	if opt.Rewrite != nil {
+		if code, err = opt.Rewrite(code); err != nil {
+			return nil, fmt.Errorf("rewrite the module: %w", err)
+		}
+	}
+	m := &Module{
+		Info: *info, opt: opt, started: time.Now(), quota: newQuota(),
+		clock: slices.Contains(opt.Grants, CapClock), random: slices.Contains(opt.Grants, CapRandom),
+	}
+	if err := m.compile(ctx, code); err != nil {
+		return nil, errors.Join(err, m.Close())
+	}
+	return m, nil
+}
+
+func (m *Module) compile(ctx context.Context, code []byte) (err error) {
+	cfg := wazero.NewRuntimeConfig().WithCoreFeatures(features).WithDebugInfoEnabled(false).
+		WithMemoryLimitPages(uint32(min(m.opt.memory(m.Manifest)/page, 65536)))
+	if m.opt.CacheDir != "" {
+		if m.cache, err = openCache(m.opt.CacheDir); err != nil {
+			return err
+		}
+		cfg = cfg.WithCompilationCache(m.cache)
+	}
+	m.runtime = wazero.NewRuntimeWithConfig(ctx, cfg)
+	if m.code, err = m.runtime.CompileModule(ctx, code); err != nil {
+		return fmt.Errorf("compile the module: %w", firstLine(err))
+	}
+	return m.offer(ctx)
+}
+
+// offer instantiates what the module imports.
+func (m *Module) offer(ctx context.Context) error {
+	modules := map[string]wazero.HostModuleBuilder{}
+	for _, i := range m.Binary.Imports {
+		b := modules[i.Module]
+		if b == nil {
+			b = m.runtime.NewHostModuleBuilder(i.Module)
+			modules[i.Module] = b
+		}
+		fn, params, results := hostFunction(i)
+		b.NewFunctionBuilder().WithGoModuleFunction(fn, params, results).Export(i.Name)
+	}
+	for name, b := range modules {
+		if _, err := b.Instantiate(ctx); err != nil {
+			return fmt.Errorf("offer %s: %w", name, firstLine(err))
+		}
+	}
+	return nil
+}
+
+func hostFunction(i Import) (fn api.GoModuleFunc, params, results []api.ValueType) {
+	if i.Module == wasiModule {
+		return wasiFunction(i.Name)
+	}
+	return contractFunction(i.Name)
+}
+
+// openCache opens a compile cache after it has made sure that nobody else could have put code there.
+func openCache(dir string) (wazero.CompilationCache, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("compile cache: %w", err)
+	}
+	st, err := os.Stat(dir)
+	if err != nil {
+		return nil, fmt.Errorf("compile cache: %w", err)
+	}
+	if st.Mode().Perm()&0o022 != 0 && filepath.Separator == '/' {
+		return nil, fmt.Errorf("compile cache %s: mode %s lets others put machine code there: set it to %s", dir, st.Mode().Perm(), fs.FileMode(0o700))
+	}
+	c, err := wazero.NewCompilationCacheWithDir(dir)
+	if err != nil {
+		return nil, fmt.Errorf("compile cache %s: %w", dir, err)
+	}
+	return c, nil
+}
+
+// Close frees the machine code. All instances must have been closed: running code would be taken away under them.
+func (m *Module) Close() error {
+	ctx := context.Background()
+	var errs []error
+	if m.runtime != nil {
+		errs = append(errs, m.runtime.Close(ctx))
+	}
+	if m.cache != nil {
+		errs = append(errs, m.cache.Close(ctx))
+	}
+	return errors.Join(errs...)
+}
+
+// LogDropped counts log lines beyond the quota.
+func (m *Module) LogDropped() uint64 { return m.quota.dropped.Load() }

@@ -1,0 +1,199 @@
+package guest
+
+import (
+	"encoding/binary"
+	"math"
+
+	"github.com/zmesh/zmesh/sdk/guest/abi"
+)
+
+// Payload is what a decoder works on. It is valid while Decode runs.
+type Payload struct {
+	Bytes     []byte
+	Port      uint16 // 0: none
+	Received  int64  // Unix ms; 0: unknown
+	Variables Values // per-device constants
+}
+
+// Value is one value that a decoder has found. Make it with [Number], [Text], [Bool], [Bytes] or [NotAvailable].
+type Value struct {
+	Name      string // the quantity, lower case: temperature
+	Unit      string // of the SenML registry: Cel; empty: none
+	Channel   int32  // -1: none
+	Type      uint8  // abi.TypeNumber …
+	Number    float64
+	Text      string // of text and of bytes
+	Bool      bool
+	Offset    int64 // ms from the receipt; negative: before it
+	Measure   uint8 // abi.Gauge …
+	Statistic uint8 // abi.Minimum …
+}
+
+// Number makes a number.
+func Number(name string, number float64, unit string) Value {
+	return Value{Name: name, Unit: unit, Channel: -1, Type: abi.TypeNumber, Number: number}
+}
+
+// Text makes a text.
+func Text(name, text string) Value {
+	return Value{Name: name, Channel: -1, Type: abi.TypeText, Text: text, Measure: abi.State}
+}
+
+// Bool makes a truth value.
+func Bool(name string, is bool) Value {
+	return Value{Name: name, Channel: -1, Type: abi.TypeBool, Bool: is, Measure: abi.State}
+}
+
+// Bytes makes a value of bytes.
+func Bytes(name string, b []byte) Value {
+	return Value{Name: name, Channel: -1, Type: abi.TypeBytes, Text: string(b)}
+}
+
+// NotAvailable makes the value that a device says it does not have.
+func NotAvailable(name, unit string) Value { return Value{Name: name, Unit: unit, Channel: -1} }
+
+// On gives the value with a channel.
+func (v Value) On(channel int) Value { v.Channel = int32(channel); return v }
+
+// At gives the value with a time offset from the receipt, in ms; negative: before it.
+func (v Value) At(offset int64) Value { v.Offset = offset; return v }
+
+// As gives the value with a measure.
+func (v Value) As(measure uint8) Value { v.Measure = measure; return v }
+
+// Of gives the value with a statistic.
+func (v Value) Of(statistic uint8) Value { v.Statistic = statistic; return v }
+
+// Decoder turns a payload into values. It has no memory across payloads.
+type Decoder interface {
+	Configure(Values) error
+	Decode(*Payload, *Records)
+}
+
+// ServeDecoder registers the module's decoder. Call it from init.
+func ServeDecoder(d Decoder) { served = &decoderPlugin{decoder: d} }
+
+// Records take what a decoder finds, in order.
+type Records struct {
+	out      []byte // the output region from the first record on
+	at       int
+	n        int
+	consumed int
+	full     bool
+}
+
+// Add adds a value. Names and units beyond 255 bytes are cut.
+func (r *Records) Add(v Value) {
+	name, unit, text := cut(v.Name), cut(v.Unit), v.Text
+	size := abi.Align(abi.RecordFixed + len(name) + len(unit) + len(text))
+	b := r.room(size)
+	if b == nil {
+		return
+	}
+	le := binary.LittleEndian
+	b[abi.RecordTag], b[abi.RecordType] = abi.TagValue, v.Type
+	le.PutUint32(b[abi.RecordChannel:], uint32(v.Channel))
+	le.PutUint64(b[abi.RecordNumber:], v.bits())
+	le.PutUint64(b[abi.RecordTime:], uint64(v.Offset))
+	b[abi.RecordMeasure], b[abi.RecordStatistic] = v.Measure, v.Statistic
+	b[abi.RecordName], b[abi.RecordUnit] = byte(len(name)), byte(len(unit))
+	le.PutUint16(b[abi.RecordValue:], uint16(len(text)))
+	b = b[abi.RecordFixed:]
+	b = b[copy(b, name):]
+	b = b[copy(b, unit):]
+	copy(b, text)
+}
+
+func (v *Value) bits() uint64 {
+	switch {
+	case v.Type == abi.TypeNumber:
+		return math.Float64bits(v.Number)
+	case v.Type == abi.TypeBool && v.Bool:
+		return 1
+	}
+	return 0
+}
+
+// Warn says that something about the payload is odd, though its values stand.
+func (r *Records) Warn(text string) { r.note(abi.TagWarning, text) }
+
+// Fail says that the payload, or the rest of it, is not of the format. Values added before stand.
+func (r *Records) Fail(text string) { r.note(abi.TagError, text) }
+
+// Consumed says how many bytes of the payload were understood.
+func (r *Records) Consumed(n int) { r.consumed = n }
+
+func (r *Records) note(tag byte, text string) {
+	text = cut(text)
+	if b := r.room(abi.Align(abi.NoteFixed + len(text))); b != nil {
+		b[abi.RecordTag] = tag
+		binary.LittleEndian.PutUint16(b[abi.NoteText:], uint16(len(text)))
+		copy(b[abi.NoteFixed:], text)
+	}
+}
+
+// room takes the next size bytes of the output, zeroed, and writes the size. A payload with more to say than fits is marked.
+func (r *Records) room(size int) []byte {
+	if r.full || r.n == abi.MaxRecords || size > math.MaxUint16 || size > len(r.out)-r.at {
+		r.full = true
+		return nil
+	}
+	b := r.out[r.at : r.at+size]
+	clear(b)
+	binary.LittleEndian.PutUint16(b, uint16(size))
+	r.at, r.n = r.at+size, r.n+1
+	return b
+}
+
+func cut(s string) string { return s[:min(len(s), 255)] }
+
+// decoderPlugin is a decoder with its regions.
+type decoderPlugin struct {
+	decoder Decoder
+	in      [abi.DecoderInput / 8]uint64
+	out     [abi.DecoderOutput / 8]uint64
+}
+
+func (p *decoderPlugin) regions() (input, output []byte) { return bytesOf(p.in[:]), bytesOf(p.out[:]) }
+
+func (p *decoderPlugin) configure(v Values) error { return p.decoder.Configure(v) }
+
+func (p *decoderPlugin) item(in, out []byte) int {
+	payload, ok := readPayload(in)
+	if !ok {
+		head(out, abi.OutHead, abi.StatusFailed, 0)
+		return abi.OutHead
+	}
+	r := Records{out: out[abi.OutHead:]}
+	p.decoder.Decode(&payload, &r)
+	status := abi.StatusOK
+	if r.full { // half of an answer is none
+		r.at, r.n, status = 0, 0, abi.StatusFailed
+	}
+	size := abi.OutHead + r.at
+	head(out, size, status, r.n)
+	binary.LittleEndian.PutUint32(out[abi.OutConsumed:], uint32(r.consumed))
+	return size
+}
+
+func readPayload(in []byte) (p Payload, ok bool) {
+	le := binary.LittleEndian
+	if len(in) < abi.PayloadFixed {
+		return p, false
+	}
+	p.Received, p.Port = int64(le.Uint64(in[abi.PayloadTime:])), le.Uint16(in[abi.PayloadPort:])
+	fixed := uint64(le.Uint16(in[abi.ItemFixed:]))
+	variables, size := uint64(le.Uint32(in[abi.PayloadVariables:])), uint64(le.Uint32(in[abi.PayloadSize:]))
+	if fixed < abi.PayloadFixed || fixed+variables+size > uint64(len(in)) {
+		return p, false
+	}
+	if variables > 0 {
+		list, err := abi.ReadValues(in[fixed : fixed+variables])
+		if err != nil {
+			return p, false
+		}
+		p.Variables = Values{list}
+	}
+	p.Bytes = in[fixed+variables : fixed+variables+size]
+	return p, true
+}

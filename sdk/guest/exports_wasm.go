@@ -1,0 +1,48 @@
+package guest
+
+import (
+	"encoding/binary"
+	"unsafe"
+
+	"github.com/zmesh/zmesh/sdk/guest/abi"
+)
+
+//go:wasmimport zmesh_0 features
+func hostFeatures() uint64
+
+// exportInit tells the host where the arena lies. It fails the start of a module that serves nothing: its init function does not
+// call ServeStrategy or ServeDecoder.
+//
+//go:wasmexport zmesh_init
+func exportInit() uint32 {
+	if served == nil {
+		panic("the plugin registers nothing: call guest.ServeStrategy or guest.ServeDecoder from init")
+	}
+	hostFeatures() // none is relied on yet
+	input, output := served.regions()
+	d, le := bytesOf(arenaWords[:]), binary.LittleEndian
+	le.PutUint32(d, abi.ArenaSize)
+	le.PutUint32(d[abi.ArenaVersion:], abi.Major<<16|abi.Minor)
+	for at, region := range map[int][]byte{
+		abi.ArenaInput: input, abi.ArenaOutput: output, abi.ArenaConfig: bytesOf(configWords[:]),
+		abi.ArenaProgress: bytesOf(progressWord[:])[:4], abi.ArenaMessage: bytesOf(messageWords[:]),
+	} {
+		le.PutUint32(d[at:], address(region))
+		le.PutUint32(d[at+4:], uint32(len(region)))
+	}
+	return address(d)
+}
+
+func address(b []byte) uint32 { return uint32(uintptr(unsafe.Pointer(unsafe.SliceData(b)))) }
+
+//go:wasmexport zmesh_configure
+func exportConfigure(size uint32) uint32 {
+	config := bytesOf(configWords[:])
+	if size > configSize {
+		size = configSize
+	}
+	return configure(served, config[:size], bytesOf(messageWords[:]))
+}
+
+//go:wasmexport zmesh_process
+func exportProcess(n uint32) uint32 { return process(served, n, bytesOf(progressWord[:])) }

@@ -1,0 +1,54 @@
+package guest
+
+import (
+	"encoding/binary"
+	"errors"
+
+	"github.com/zmesh/zmesh/sdk/guest/abi"
+)
+
+// Decoded is what a decoder gave natively, taken apart again from the bytes that a host would see.
+type Decoded struct {
+	Records  []abi.Record // values, warnings and errors in order
+	Consumed int
+}
+
+// RunDecoder configures a decoder and hands it one payload, through the same bytes as in wasm: for native tests.
+func RunDecoder(d Decoder, config Values, port uint16, received int64, variables []abi.Value, payload []byte) (Decoded, error) {
+	p := &decoderPlugin{decoder: d}
+	if err := p.configure(config); err != nil {
+		return Decoded{}, err
+	}
+	in, err := abi.AppendPayload(nil, port, received, variables, payload)
+	if err != nil {
+		return Decoded{}, err
+	}
+	_, out := p.regions()
+	item := out[:p.item(in, out)]
+	if binary.LittleEndian.Uint16(item[abi.OutStatus:]) != abi.StatusOK {
+		return Decoded{}, errors.New("the decoder has no answer: too many or too long records")
+	}
+	records, err := abi.ReadRecords(item[abi.OutHead:], int(binary.LittleEndian.Uint16(item[abi.OutCount:])))
+	return Decoded{records, int(binary.LittleEndian.Uint32(item[abi.OutConsumed:]))}, err
+}
+
+// Command is one command of a strategy, taken apart: for native tests.
+type Command struct {
+	Op, N, Reason uint8
+	Face          uint32
+}
+
+// RunStrategy hands one event to a strategy that is configured, and gives its commands: for native tests.
+func RunStrategy(s Strategy, ev Event) []Command {
+	var out [abi.MaxCommands * abi.CommandSize]byte
+	do := Commands{out: out[:]}
+	s.Decide(&ev, &do)
+	list := make([]Command, 0, do.n)
+	for b := out[:do.n*abi.CommandSize]; len(b) > 0; b = b[abi.CommandSize:] {
+		list = append(list, Command{
+			Op: b[abi.CommandOp], N: b[abi.CommandN], Reason: b[abi.CommandReason],
+			Face: binary.LittleEndian.Uint32(b[abi.CommandFace:]),
+		})
+	}
+	return list
+}

@@ -1,0 +1,97 @@
+// Package vectors owns the form of a decoder's test vectors: what a device sent, and what is to come out of it. The same file
+// is read by a decoder's native tests and travels in its manifest, where the host runs it before it lets the decoder work.
+//
+// A vector expects either records in our own form, or what a vendor's own decoder makes of the payload, in the vendor's
+// shape; then a small table in the same file says which of our records each of the vendor's fields is. No field may be left
+// out: a field that the table does not name, and a record that nothing expects, are both failures.
+//
+// It knows nothing of wasm or the host: a caller decodes and hands over what was found.
+package vectors
+
+import (
+	"bytes"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+)
+
+// File is a file of vectors.
+type File struct {
+	About   string           `json:"about,omitempty"`
+	Map     map[string]Field `json:"map,omitempty"` // by the vendor's field, nested ones joined by a dot
+	Vectors []Vector         `json:"vectors"`
+}
+
+// Field says which record a vendor's field is.
+type Field struct {
+	Record  string         `json:"record"`            // its name
+	Unit    string         `json:"unit,omitempty"`    // its unit
+	Channel *int           `json:"channel,omitempty"` // its channel, where the vendor's field has no channel beside it
+	Type    *int           `json:"type,omitempty"`    // the vendor's number for the field, where it stands in the vector
+	Factor  float64        `json:"factor,omitempty"`  // ours = vendor's × factor; 0: 1
+	Values  map[string]any `json:"values,omitempty"`  // ours for the vendor's, where it is a word or a code
+}
+
+// Vector is one payload with what it means.
+type Vector struct {
+	ID        string          `json:"id"`
+	Name      string          `json:"name,omitempty"`
+	Device    string          `json:"device,omitempty"`
+	Payload   string          `json:"payload"` // hex
+	Port      uint16          `json:"port,omitempty"`
+	Received  int64           `json:"received,omitempty"` // Unix ms
+	Variables map[string]any  `json:"variables,omitempty"`
+	Expect    json.RawMessage `json:"expect,omitempty"`  // the vendor's shape: {"data": {…}}, {"records": […]} or {"error": "…"}
+	Also      []string        `json:"also,omitempty"`    // names of records that the vendor leaves out
+	Records   []Expected      `json:"records,omitempty"` // our own shape: exactly these, in this order
+	Errors    []string        `json:"errors,omitempty"`  // each is part of an error; absent: there is none
+	Warnings  []string        `json:"warnings,omitempty"`
+	Source    *Source         `json:"source,omitempty"`
+	Note      string          `json:"note,omitempty"`
+}
+
+// Expected is a record in our own shape. A field that is absent is not compared, but the value always is.
+type Expected struct {
+	Name    string `json:"name"`
+	Unit    string `json:"unit,omitempty"`
+	Channel *int   `json:"channel,omitempty"`
+	Value   any    `json:"value"` // number, text, bool, {"hex": "…"}; null: not available
+}
+
+// Source is where a vector comes from.
+type Source struct {
+	Repo    string `json:"repo"`
+	Path    string `json:"path"`
+	Commit  string `json:"commit"`
+	Licence string `json:"licence"`
+}
+
+// Read reads a file of vectors. Keys that it does not know are mistakes.
+func Read(data []byte) (*File, error) {
+	f := &File{}
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.DisallowUnknownFields()
+	if err := d.Decode(f); err != nil {
+		return nil, fmt.Errorf("vectors: %w", err)
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return nil, errors.New("vectors: something follows after the end")
+	}
+	for i := range f.Vectors {
+		if v := &f.Vectors[i]; v.ID == "" || v.Expect == nil && v.Records == nil && v.Errors == nil {
+			return nil, fmt.Errorf("vectors: number %d (%q) has no id, or expects nothing: give it expect, records or errors", i+1, v.ID)
+		}
+	}
+	return f, nil
+}
+
+// Bytes gives the payload.
+func (v *Vector) Bytes() ([]byte, error) {
+	b, err := hex.DecodeString(v.Payload)
+	if err != nil {
+		return nil, fmt.Errorf("payload of %s: %w", v.ID, err)
+	}
+	return b, nil
+}
