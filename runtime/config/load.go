@@ -136,11 +136,17 @@ func (l *loader) isFile(path string, at Position, what string) bool {
 	info, err := os.Stat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		l.wrong(at, "%s %s is not there: make it, or name another (paths start at the folder of the configuration)", what, path)
+		hint := " (paths start at the folder of the configuration)"
+		if at.Line == 0 {
+			hint = ""
+		}
+		l.wrong(at, "%s %s is not there: make it, or name another%s", what, path, hint)
 	case err != nil:
 		l.wrong(at, "%s %s cannot be read: %v", what, path, reason(err))
 	case info.IsDir():
 		l.wrong(at, "%s %s is a folder: name a file", what, path)
+	case !info.Mode().IsRegular():
+		l.wrong(at, "%s %s is a device or a pipe: name a file", what, path)
 	case info.Size() > maxFile:
 		l.wrong(at, "%s %s has %s, at most %s: name another file", what, path, sizeText(info.Size()), sizeText(maxFile))
 	default:

@@ -15,7 +15,9 @@ import (
 
 func TestMissingConfiguration(t *testing.T) {
 	dir := folder(t)
-	for path, want := range map[string]string{filepath.Join(dir, "none.toml"): "is not there", dir: "is a folder"} {
+	for path, want := range map[string]string{
+		filepath.Join(dir, "none.toml"): "is not there", dir: "is a folder", os.DevNull: "is a device or a pipe",
+	} {
 		_, err := Load(path)
 		var list Mistakes
 		if !errors.As(err, &list) || len(list) != 1 || list[0].File != path || !strings.Contains(list[0].What, want) {
