@@ -250,8 +250,7 @@ func (h *Host) Run(ctx context.Context, ready func(faces []string)) error {
 	h.wg.Add(1)
 	go h.drive()
 	for _, m := range h.mirrors {
-		h.wg.Add(1)
-		go m.run(&h.wg)
+		h.wg.Go(m.run)
 	}
 	h.log.Info().Str("id", fmt.Sprintf("%08x", h.cfg.Load().Node.ID)).Msg("running")
 	ready(h.Addresses())

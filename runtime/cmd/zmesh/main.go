@@ -1,0 +1,132 @@
+// Command zmesh is the forwarder and the tools around it.
+//
+// `zmesh run` is a node. The operator's verbs (status, face, route, strategy, store, plugin, reload) speak to a running node's admin
+// address; the tools (pub, get, sub, ping, trace) are nodes of the network themselves and speak Z-Mesh over a face. What each prints and
+// the names of its flags are fixed: people and scripts rely on them.
+//
+// Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 3 nothing found or timed out. Errors go to standard error, one
+// plain sentence each.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/zmesh/zmesh/runtime/config"
+	"github.com/zmesh/zmesh/runtime/host"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := execute(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}
+
+// Exit codes.
+const (
+	exitDone    = 0
+	exitFailed  = 1
+	exitUsage   = 2
+	exitNothing = 3
+)
+
+// usageError is a mistake of whoever called the program.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+func usage(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+
+// errNothing says that nothing was found or came in time; what there is to say was said.
+var errNothing = errors.New("nothing came")
+
+// execute runs the program and gives its exit code.
+func execute(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer) int {
+	root := newRoot(in, out, errOut)
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return exitDone
+	}
+	fmt.Fprintln(errOut, "zmesh:", err)
+	return codeOf(err)
+}
+
+func codeOf(err error) int {
+	var mistakes config.Mistakes
+	var wrong usageError
+	switch {
+	case errors.As(err, &wrong), errors.As(err, &mistakes):
+		return exitUsage
+	case errors.Is(err, errNothing), errors.Is(err, context.DeadlineExceeded):
+		return exitNothing
+	}
+	return exitFailed
+}
+
+// env is what every command has.
+type env struct {
+	in          io.Reader
+	out, errOut io.Writer
+	json        bool
+	config      string
+	admin       string
+}
+
+func newRoot(in io.Reader, out, errOut io.Writer) *cobra.Command {
+	e := &env{in: in, out: out, errOut: errOut}
+	root := &cobra.Command{
+		Use:           "zmesh",
+		Short:         "Z-Mesh: a named-data network for the Internet of Things",
+		Version:       host.Version(),
+		SilenceErrors: true, SilenceUsage: true,
+	}
+	root.SetIn(in)
+	root.SetOut(out)
+	root.SetErr(errOut)
+	root.PersistentFlags().StringVar(&e.config, "config", "", "configuration `FILE`")
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return usage("%w: see \"%s --help\"", err, c.CommandPath())
+	})
+	root.AddCommand(e.runCommand(), e.checkCommand(), e.demoCommand())
+	root.AddCommand(e.operatorCommands()...)
+	root.AddCommand(e.toolCommands()...)
+	wrapArgs(root)
+	return root
+}
+
+// wrapArgs makes wrong arguments a usage error everywhere, and an unknown verb too.
+func wrapArgs(c *cobra.Command) {
+	for _, sub := range c.Commands() {
+		wrapArgs(sub)
+	}
+	check := c.Args
+	if check == nil {
+		check = cobra.NoArgs
+	}
+	c.Args = func(c *cobra.Command, args []string) error {
+		if err := check(c, args); err != nil {
+			return usage("%w: see \"%s --help\"", err, c.CommandPath())
+		}
+		return nil
+	}
+	if c.HasSubCommands() && c.RunE == nil {
+		c.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }
+	}
+}
+
+// load reads --config.
+func (e *env) load() (*config.Config, error) {
+	if e.config == "" {
+		return nil, usage("this wants --config FILE")
+	}
+	return config.Load(e.config)
+}
