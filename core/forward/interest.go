@@ -1,6 +1,7 @@
 package forward
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/zmesh/zmesh/core/drop"
@@ -407,43 +408,42 @@ func (w *Worker) conclude(e *table.Entry, final wire.ReturnReason) {
 		w.fallBack(e)
 		return
 	}
+	node := w.n.cfg.ID
 	if final == 0 {
-		final = w.verdict(e)
+		final, node = w.verdict(e)
 	}
-	w.giveUp(e, final)
+	w.giveUp(e, final, node)
 }
 
-// verdict chooses among the reasons of the faces that returned: what is final first, then what may pass (P-6).
-func (w *Worker) verdict(e *table.Entry) wire.ReturnReason {
-	if len(e.Outs) == 0 {
-		if e.Key.Seq != wire.SeqNewest && w.firstHop(e.Key.Name) {
-			return wire.ReturnNotHere
-		}
-		return wire.ReturnNoRoute
+// verdict chooses among the reasons of the faces that returned: what is final first, then what may pass (P-6). node is where
+// it was said first: with reason 6, where the TTL ended, which is what a trace asks (P-18).
+func (w *Worker) verdict(e *table.Entry) (why wire.ReturnReason, node uint32) {
+	if len(e.Outs) == 0 && e.Key.Seq != wire.SeqNewest && w.firstHop(e.Key.Name) {
+		return wire.ReturnNotHere, w.n.cfg.ID
 	}
 	for _, reason := range [...]wire.ReturnReason{
 		wire.ReturnNotHere, wire.ReturnCongestion, wire.ReturnTTL, wire.ReturnExpired, wire.ReturnRefused,
 	} {
 		for i := range e.Outs {
-			if e.Outs[i].Returned == reason {
-				return reason
+			if o := &e.Outs[i]; o.Returned == reason {
+				return reason, cmp.Or(o.Node, w.n.cfg.ID)
 			}
 		}
 	}
-	return wire.ReturnNoRoute
+	return wire.ReturnNoRoute, w.n.cfg.ID
 }
 
 // giveUp returns the Interest to each asker with that asker's bytes and removes the entry (P-6).
-func (w *Worker) giveUp(e *table.Entry, why wire.ReturnReason) {
+func (w *Worker) giveUp(e *table.Entry, why wire.ReturnReason, node uint32) {
 	for i := range e.Ins {
-		w.returnTo(e, &e.Ins[i], why)
+		w.returnTo(e, &e.Ins[i], why, node)
 	}
 	w.removeEntry(e)
 }
 
-func (w *Worker) returnTo(e *table.Entry, in *table.In, why wire.ReturnReason) {
+func (w *Worker) returnTo(e *table.Entry, in *table.In, why wire.ReturnReason, node uint32) {
 	if f := w.face(in.Face); f != nil && w.owns(e.Key.Name) {
-		w.sendReturn(f, e.Key.Name, e.Key.Seq, in.Asked, why)
+		w.sendReturn(f, e.Key.Name, e.Key.Seq, wire.Returned{Reason: why, Asked: in.Asked, Node: node})
 	}
 }
 

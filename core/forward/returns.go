@@ -25,6 +25,7 @@ func (w *Worker) returned(r *received) drop.Reason {
 		return drop.UnsolicitedReturn
 	}
 	w.stats.Returned++
+	o.Node = ret.Node
 	w.takeReturn(e, o, ret.Reason)
 	return drop.None
 }
@@ -157,7 +158,7 @@ func (w *Worker) pitDue(e *table.Entry) {
 			continue
 		}
 		if e.Ins[i].Capped { // longer than honoured here: the asker still waits (P-6)
-			w.returnTo(e, &e.Ins[i], wire.ReturnExpired)
+			w.returnTo(e, &e.Ins[i], wire.ReturnExpired, w.n.cfg.ID)
 		}
 		w.pit.RemoveIn(e, i)
 		w.stats.ExpiredIns++
@@ -255,14 +256,14 @@ func (w *Worker) joined(key table.PITKey, res *store.Result) {
 	e.Waiting = false
 	switch {
 	case res.Done == store.DoneFailed:
-		w.giveUp(e, wire.ReturnCongestion)
+		w.giveUp(e, wire.ReturnCongestion, w.n.cfg.ID)
 	case res.Body != nil:
 		w.answerAll(e, res.Body)
 		w.keepOpen(e)
 	case res.Done == store.DoneCommit && w.store.Fetch(key.Name, key.Seq): // on disk, and no longer in memory
 		e.Waiting = true
 	case w.fromProducer(e):
-		w.giveUp(e, wire.ReturnNotHere)
+		w.giveUp(e, wire.ReturnNotHere, w.n.cfg.ID)
 	default:
 		w.goOn(e)
 	}
@@ -282,7 +283,7 @@ func (w *Worker) goOn(e *table.Entry) {
 		if in.FHDR&wire.MaxTTL > 0 {
 			why = wire.ReturnExpired
 		}
-		w.returnTo(e, in, why)
+		w.returnTo(e, in, why, w.n.cfg.ID)
 		w.pit.RemoveIn(e, i)
 	}
 	in := unsent(e)
@@ -308,16 +309,15 @@ func (w *Worker) refuse(r *received, why wire.ReturnReason) {
 		return // a device without a network key could not verify it; an echo's owner answers
 	}
 	asked, _ := wire.AskedOf(r.Payload)
-	w.sendReturn(r.face, r.key, r.Seq, asked, why)
+	w.sendReturn(r.face, r.key, r.Seq, wire.Returned{Reason: why, Asked: asked, Node: w.n.cfg.ID})
 }
 
-// sendReturn makes an Interest Return: the Interest's name, FSEQ and payload, our node id, TTL 7, our own MAC. Never on
-// broadcast faces, and for subscriptions only reason 4 (P-6).
-func (w *Worker) sendReturn(f *Face, k name.Key, seq uint32, asked wire.Asked, why wire.ReturnReason) {
-	if f.cfg.Broadcast || seq == wire.SeqSubscribe && why != wire.ReturnRefused {
+// sendReturn makes an Interest Return: the Interest's name, FSEQ and payload, the node that returned it first, TTL 7, our own MAC.
+// Never on broadcast faces, and for subscriptions only reason 4 (P-6).
+func (w *Worker) sendReturn(f *Face, k name.Key, seq uint32, ret wire.Returned) {
+	if f.cfg.Broadcast || seq == wire.SeqSubscribe && ret.Reason != wire.ReturnRefused {
 		return
 	}
-	ret := wire.Returned{Reason: why, Asked: asked, Node: w.n.cfg.ID}
 	var payload [wire.ReturnPayload]byte
 	h := wire.Header{Seq: seq, Type: wire.Return, TTL: wire.MaxTTL}
 	w.send(f, w.build(f, k, h, ret.Append(payload[:0])))

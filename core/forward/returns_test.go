@@ -27,7 +27,7 @@ func TestP6EachAskerGetsItsOwnBytesBack(t *testing.T) {
 			t.Fatalf("got %s", show(f))
 		}
 		ret := wire.ReturnedOf(f[0].Payload)
-		if !bytes.Equal(ret.Asked[:], p.sent[11:19]) || ret.Node != 9 || ret.Reason != wire.ReturnCongestion {
+		if !bytes.Equal(ret.Asked[:], p.sent[11:19]) || ret.Node != 77 || ret.Reason != wire.ReturnCongestion {
 			t.Errorf("a Return of %x for %x", ret, p.sent[11:19])
 		}
 	}

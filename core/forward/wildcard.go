@@ -73,11 +73,12 @@ func (w *Worker) concludeWild(e *table.Entry) {
 		e.Fallback = 0
 		w.paceAll(e)
 	}
-	why, asked := w.verdict(e), false
+	asked := false
+	why, node := w.verdict(e)
 	for i := range e.Ins {
 		in := &e.Ins[i]
 		if in.Face != Self && !in.Told {
-			w.returnTo(e, in, why)
+			w.returnTo(e, in, why, node)
 			in.Told = true
 		}
 		asked = asked || in.Face != Self

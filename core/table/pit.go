@@ -43,6 +43,7 @@ type Out struct {
 	Deadline time.Duration
 	Asked    wire.Asked
 	Returned wire.ReturnReason // 0: not returned
+	Node     uint32            // that returned it; 0: this one
 	Held     bool              // waits for the sleeper's next frame (P-8)
 }
 
