@@ -1,6 +1,7 @@
 package forward
 
 import (
+	"sync/atomic"
 	"time"
 
 	"github.com/zmesh/zmesh/core/drop"
@@ -16,6 +17,8 @@ type received struct {
 	face   *Face
 	public bool // under the public key (P-9)
 	echo   bool // a wildcard Interest in a worker that is not its owner, which alone refuses and counts (P-5)
+
+	answers *atomic.Int32 // of the stores of all workers to a wildcard Interest (P-5)
 }
 
 // Ingress is where a link's reader puts frames. It belongs to one goroutine; a node may have several. Frames of one name
@@ -132,6 +135,7 @@ func (g *Ingress) sort(r *received) {
 		g.control = append(g.control, *r)
 	case r.Type == wire.Interest && g.n.cfg.Naming[r.key.Net()].IsWildcard(r.Name):
 		owner := g.n.owner(r.key)
+		r.answers = new(atomic.Int32)
 		for i := range g.byWorker {
 			r.echo = i != owner
 			g.byWorker[i] = append(g.byWorker[i], *r)

@@ -211,7 +211,7 @@ func (w *Worker) pend(r *received, asked wire.Asked, has bool, expiry time.Durat
 	in.Arrived, in.Deadline = w.now.Mono, w.now.Mono+expiry
 	in.Asked, in.HasAsked, in.Public = asked, has, r.public
 	in.Capped = has && asked.Expiry() > expiry
-	in.Sent, in.Told, in.Answers = false, false, 0
+	in.Sent, in.Told, in.Answers = false, false, r.answers
 	in.FHDR, in.FCTRL = r.Raw[0], r.Body[name.Size]
 	copy(in.MAC[:], r.MAC())
 	return e, in, fresh, drop.None

@@ -235,14 +235,15 @@ func (w *Worker) paceOn(p *pacer) (more bool) {
 	}
 	k := p.key.Name
 	pattern := store.Pattern{Name: k, Wild: w.naming(k).Mask(k.Name())}
-	room := func() bool { return int(in.Answers) < w.lim.WildcardAnswers }
-	p.cursor, more = w.store.Match(pattern, p.cursor, w.lim.WildcardBurst, func(found name.Key) bool {
-		if room() && w.answerWild(e, p, f, found) {
-			in.Answers++
+	limit, room := int32(w.lim.WildcardAnswers), true
+	burst := max(w.lim.WildcardBurst/len(w.n.workers), 1)
+	p.cursor, more = w.store.Match(pattern, p.cursor, burst, func(found name.Key) bool {
+		if room = in.Answers.Add(1) <= limit; !room || !w.answerWild(e, p, f, found) {
+			in.Answers.Add(-1)
 		}
-		return room()
+		return room
 	})
-	return more && room()
+	return more && room
 }
 
 // answerWild sends one stored content of a matching name. One that is only on disk is left to whoever asks for the name

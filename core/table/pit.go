@@ -1,6 +1,7 @@
 package table
 
 import (
+	"sync/atomic"
 	"time"
 
 	"github.com/zmesh/zmesh/core/name"
@@ -22,15 +23,16 @@ type In struct {
 	Deadline time.Duration // from arrival here (P-3)
 	Tried    time.Duration // when the strategy was last asked for this record (P-2a)
 	Asked    wire.Asked
-	HasAsked bool   // false: the Interest had no payload
-	Public   bool   // under the public key (P-9)
-	Capped   bool   // its expiry was longer than the longest honoured
-	Sent     bool   // its bytes went on to some face
-	Told     bool   // it has had a Return: a wildcard's entry outlives one (P-5)
-	Answers  uint16 // of the store to a wildcard (P-5)
+	HasAsked bool // false: the Interest had no payload
+	Public   bool // under the public key (P-9)
+	Capped   bool // its expiry was longer than the longest honoured
+	Sent     bool // its bytes went on to some face
+	Told     bool // it has had a Return: a wildcard's entry outlives one (P-5)
 	FHDR     byte
 	FCTRL    byte
 	MAC      [wire.MACSize]byte
+
+	Answers *atomic.Int32 // of all workers' stores to a wildcard (P-5); nil for other Interests
 }
 
 // Timed tells whether the Interest can be recognised when it comes again (P-2a).
