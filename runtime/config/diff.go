@@ -110,7 +110,7 @@ func (e *entry) changes(was *entry) (list []Change) {
 		c := Change{Section: e.section, Key: s.name, Op: Changed, What: what}
 		if e.key == "" {
 			c.What = "[" + e.section + "] " + what
-			c.Restart = sectionOf(e.section).restarts(s.name)
+			c.Restart = !sectionOf(e.section).live
 		}
 		list = append(list, c)
 	}
@@ -125,7 +125,7 @@ func (e *entry) change(op Op, what string) Change {
 		sep = ": "
 	}
 	return Change{
-		Section: e.section, Key: e.key, Op: op, Restart: s.restarts(""),
+		Section: e.section, Key: e.key, Op: op, Restart: !s.live,
 		What: s.noun + " " + e.key + sep + what,
 	}
 }
@@ -154,33 +154,31 @@ func show(value string) string {
 // section says how entries are told, and what a running node can take.
 type section struct {
 	name string
-	noun string          // in front of the key
-	live map[string]bool // settings that a running node takes; "" stands for all
+	noun string // in front of the key
+	live bool   // a running node takes it
 }
 
-// sections are all, in the order of the surface page. What is not live is built into the forwarder or the store when they
-// are made: whoever makes it exchangeable there makes it live here.
+// sections are all, in the order of the surface page. Live is what the host's reload applies; whoever teaches it more makes that
+// live here, so that a reload never says of a change that it was applied when it was not.
 var sections = []section{
 	{name: "node"},
 	{name: "networks", noun: "network"},
 	{name: "network_keys", noun: "network key"},
 	{name: "store"},
 	{name: "store.rules", noun: "store rule for"},
-	{name: "store.mirror", noun: "mirror of", live: all},
-	{name: "faces", noun: "face", live: all},
-	{name: "routes", noun: "route to", live: all},
-	{name: "announce", noun: "announcement of", live: all},
-	{name: "plugins", noun: "plugin", live: all},
-	{name: "strategies", noun: "strategy for", live: all},
-	{name: "plugins_trust", live: all},
-	{name: "streams", noun: "stream", live: all},
+	{name: "store.mirror", noun: "mirror of"},
+	{name: "faces", noun: "face", live: true},
+	{name: "routes", noun: "route to", live: true},
+	{name: "announce", noun: "announcement of", live: true},
+	{name: "plugins", noun: "plugin"},
+	{name: "strategies", noun: "strategy for", live: true},
+	{name: "plugins_trust"},
+	{name: "streams", noun: "stream", live: true},
 	{name: "limits"},
 	{name: "admin"},
-	{name: "metrics", live: all},
-	{name: "log", live: all},
+	{name: "metrics"},
+	{name: "log"},
 }
-
-var all = map[string]bool{"": true}
 
 func sectionOf(name string) *section {
 	for i := range sections {
@@ -190,6 +188,3 @@ func sectionOf(name string) *section {
 	}
 	panic("config: no section " + name)
 }
-
-// restarts tells whether a change of a setting needs a restart; "" is an entry as a whole.
-func (s *section) restarts(setting string) bool { return !s.live[""] && !s.live[setting] }

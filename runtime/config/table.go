@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"regexp"
 	"slices"
@@ -74,7 +75,7 @@ func (t *table) end() {
 	if t == nil {
 		return
 	}
-	for key := range t.m {
+	for _, key := range slices.Sorted(maps.Keys(t.m)) {
 		if !slices.Contains(t.asked, key) {
 			t.wrong(key, "%s has no setting %q: %s", t.title, key, meant(key, t.asked))
 		}
