@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -27,6 +28,8 @@ type tools struct {
 	raw     bool
 	decode  bool
 	timeout time.Duration
+
+	publishes bool // pub
 }
 
 func (e *env) toolCommands() []*cobra.Command {
@@ -65,12 +68,32 @@ func (t *tools) open(ctx context.Context, text string) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	own := cfg.Networks[0]
-	nd, err := node.Dial(ctx, to, node.Config{Network: own.Wire()})
+	nd, err := t.dial(ctx, cfg, n, to)
 	if err != nil {
 		return nil, err
 	}
 	return &session{tools: t, cfg: cfg, node: nd, name: n, dec: newDecoders(cfg)}, nil
+}
+
+// dial opens the link. A publisher comes from a port of its own for each name, so that the forwarder knows it again the next
+// time (P-17): `zmesh pub` twice is one producer. Another process may have the port; then any other does.
+func (t *tools) dial(ctx context.Context, cfg *config.Config, n name.Name, to string) (*node.Node, error) {
+	c := node.Config{Network: cfg.Networks[0].Wire(), Wildcard: cfg.Limits.Wildcard}
+	if t.publishes {
+		c.Port = portOf(n)
+	}
+	nd, err := node.Dial(ctx, to, c)
+	if errors.Is(err, syscall.EADDRINUSE) || errors.Is(err, syscall.EACCES) {
+		c.Port = 0
+		nd, err = node.Dial(ctx, to, c)
+	}
+	return nd, err
+}
+
+// portOf is a port of the dynamic range (RFC 6335, 6) for a name.
+func portOf(n name.Name) int {
+	const first, count = 49152, 65536 - 49152
+	return first + int(n.Uint48()*0x9E3779B97F4A7C15>>32%count)
 }
 
 func (s *session) close() { _, _ = s.node.Close(), s.dec.Close() }
@@ -111,12 +134,13 @@ type payloadFlags struct {
 func (t *tools) pubCommand() *cobra.Command {
 	var p payloadFlags
 	cmd := &cobra.Command{Use: "pub NAME", Short: "Publish a content", Args: cobra.ExactArgs(1), RunE: func(c *cobra.Command, args []string) error {
+		t.publishes = true
 		s, err := t.open(c.Context(), args[0])
 		if err != nil {
 			return err
 		}
 		defer s.close()
-		return s.pub(c.Context(), &p, c.Flags().Changed("text"))
+		return s.pub(c.Context(), &p)
 	}}
 	f := cmd.Flags()
 	f.StringVar(&p.text, "text", "", "publish this `TEXT`")
@@ -156,7 +180,7 @@ func (p *payloadFlags) payload() ([]byte, error) {
 	return []byte(p.text), nil
 }
 
-func (s *session) pub(ctx context.Context, p *payloadFlags, _ bool) (err error) {
+func (s *session) pub(ctx context.Context, p *payloadFlags) (err error) {
 	st, err := s.stream(s.name)
 	if err != nil {
 		return err
