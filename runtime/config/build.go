@@ -150,3 +150,19 @@ func (c *Config) URI(n name.Name) (uri string, ok bool) {
 	}
 	return c.Own().URI(n)
 }
+
+// Class is how well the node keeps the contents of a name: the rule with the longest prefix says it, alone.
+func (s *Store) Class(n name.Name) store.Class {
+	class, longest := s.Durability, -1
+	for i := range s.Rules {
+		r := &s.Rules[i]
+		p := name.MakePrefix(r.Prefix, uint8(r.Length))
+		if r.Length > longest && p.Contains(n) {
+			class, longest = r.Class, r.Length
+		}
+	}
+	if class == store.Inherit {
+		class = s.Durability
+	}
+	return class
+}

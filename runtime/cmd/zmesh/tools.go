@@ -261,8 +261,7 @@ func (s *session) confirmed(ctx context.Context, st *node.Stream, seq uint32, pa
 	if errors.Is(err, node.ErrNotKept) {
 		return "memory", nil
 	}
-	sc := s.cfg.StoreConfig()
-	return sc.RuleFor(name.MakeKey(0, s.name)).Class.String(), err
+	return s.cfg.Store.Class(s.name).String(), err
 }
 
 func (t *tools) getCommand() *cobra.Command {
