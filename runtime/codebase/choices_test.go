@@ -11,15 +11,8 @@ import (
 // pending lists the choices P-n that are not in the code or have no test yet, each with what it waits for. It only gets
 // shorter: a choice that is there and still on the list fails the test too.
 var pending = map[string]string{
-	"2b": "duplicates of Content: core/forward",
 	"10": "encryption methods: sdk/node",
 	"12": "streams without holes: sdk/node",
-	"13": "confirmation: core/store and core/forward",
-	"15": "newest: core/forward",
-	"16": "subscriptions: core/forward",
-	"20": "budget of forged frames: faces/udp",
-	"21": "answers from a store: core/forward",
-	"24": "framing on byte streams: the stream faces",
 }
 
 // choices are the numbers of the protocol's choices: 1 to 24, where 2 is 2a and 2b.
