@@ -88,7 +88,10 @@ func scopeOf(zone string) uint32 {
 
 // split reads HOST, HOST:PORT, :PORT, an IPv6 address bare or in brackets, or nothing. Without a port it is DefaultPort.
 func split(text string) (host string, port uint16, err error) {
-	bare := strings.TrimSuffix(strings.TrimPrefix(text, "["), "]")
+	bare := text
+	if strings.HasPrefix(text, "[") && strings.HasSuffix(text, "]") {
+		bare = text[1 : len(text)-1]
+	}
 	if _, err := netip.ParseAddr(bare); err == nil || !strings.Contains(text, ":") {
 		return bare, DefaultPort, nil
 	}

@@ -209,7 +209,7 @@ func (k *kit) until(what string, done func() bool) {
 }
 
 func prefix(hex string) name.Prefix {
-	return name.MakePrefix(nm(hex + "000000000000"[len(hex):]), uint8(len(hex)/2))
+	return name.MakePrefix(nm(hex+"000000000000"[len(hex):]), uint8(len(hex)/2))
 }
 
 func nm(hex string) name.Name {

@@ -26,6 +26,7 @@ func TestPublishAndGet(t *testing.T) {
 		if got.Type != wire.Content || got.Seq != 5 || string(got.Payload) != "21.5" || from != s.Addr() {
 			t.Errorf("got %s #%d %q from %s", got.Type, got.Seq, got.Payload, from)
 		}
+		k.processed(s, 2)
 		if c := s.Counters(); c.Sent != 1 || c.SendErrors+c.SendFull+c.ReadErrors+c.Strangers != 0 {
 			t.Errorf("counters %+v", c)
 		}
@@ -144,6 +145,39 @@ func TestP11IdleFaceIsForgotten(t *testing.T) {
 	})
 }
 
+// Many ports of one address are one source: 64 faces.
+func TestP11FacesPerAddress(t *testing.T) {
+	engines(t, func(t *testing.T, k *kit) {
+		n := k.node(1, 1)
+		l := open()
+		s := n.listen("127.0.0.1:0", l)
+		limit := n.Limits().FacesPerAddress
+		for i := range limit + 2 {
+			k.device(s).send(k.interest(temp, uint32(i+1), 2))
+			k.processed(s, uint64(i+1))
+		}
+		if len(n.faces()) != limit || s.Peers() != limit || l.Drops()[drop.FacesFull] != 2 {
+			t.Errorf("%d faces, %d peers, %d refused", len(n.faces()), s.Peers(), l.Drops()[drop.FacesFull])
+		}
+	})
+}
+
+// The node may close a face before its reader has noted its address.
+func TestP11ClosedBeforeRemembered(t *testing.T) {
+	k := newKit(t, false)
+	n := k.node(1, 1)
+	s := n.listen("127.0.0.1:0", open())
+	l := newLink(s, keyOf(netip.MustParseAddrPort("127.0.0.1:9")))
+	f, err := n.AddFace(k.now(), forward.FaceConfig{}, l)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n.RemoveFace(k.now(), f.ID())
+	if n.Transport.remember(l, f); s.Peers() != 0 {
+		t.Error("an address without a face is known")
+	}
+}
+
 // On-demand peers have the policy of the listener that they knock at: the same address is another face at another listener.
 func TestP11EachListenerItsPeers(t *testing.T) {
 	engines(t, func(t *testing.T, k *kit) {
@@ -186,8 +220,8 @@ func TestP20ForgersDoNotStopFaces(t *testing.T) {
 			for range 90 {
 				forger.send(forged)
 				sent++
-				k.processed(s, sent)
 			}
+			k.processed(s, sent)
 		}
 		newcomer.send(k.interest(temp, 1, 2))
 		k.processed(s, sent+1)
@@ -327,6 +361,19 @@ func TestBurstsAreBatched(t *testing.T) {
 	}
 }
 
+// One datagram at a time takes one system call to read, not a second one to learn that there is no more.
+func TestOneReadForOneDatagram(t *testing.T) {
+	engines(t, func(t *testing.T, k *kit) {
+		s, l, frames := k.hits(1)
+		before := s.Counters()
+		l.rounds(t, frames, 200)
+		k.processed(s, before.Datagrams+200)
+		if calls := s.Counters().ReadCalls - before.ReadCalls; calls > 250 {
+			t.Errorf("%d system calls for 200 datagrams", calls)
+		}
+	})
+}
+
 // Two workers may send on one face at the same time, and several faces on one socket.
 func TestConcurrentSends(t *testing.T) {
 	engines(t, func(t *testing.T, k *kit) {
@@ -372,4 +419,6 @@ func readPattern(k *kit, d *device, n int) {
 	}
 }
 
-func keyOf(a netip.AddrPort) address { return makeAddress(a.Addr(), a.Port(), scopeOf(a.Addr().Zone())) }
+func keyOf(a netip.AddrPort) address {
+	return makeAddress(a.Addr(), a.Port(), scopeOf(a.Addr().Zone()))
+}
