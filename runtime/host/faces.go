@@ -35,7 +35,7 @@ func (h *Host) listen(ctx context.Context, cfg *config.Config, f *config.Face) e
 	if err != nil {
 		return err
 	}
-	h.listeners[f.Name] = &listening{cfg: *f, socket: s, listener: l}
+	h.listeners[f.Name] = &listening{name: f.Name, cfg: *f, socket: s, listener: l}
 	return nil
 }
 

@@ -50,6 +50,8 @@ type Host struct {
 
 	stop  chan struct{}
 	made  chan struct{} // closed once there is a node: the store may have something to say before
+
+	madeOnce sync.Once
 	wg    sync.WaitGroup
 	load  func() (*config.Config, error) // reads the configuration again
 	close sync.Once
@@ -63,6 +65,7 @@ type openFace struct {
 
 // listening is a configured listener.
 type listening struct {
+	name     string
 	cfg      config.Face
 	socket   *udp.Socket
 	listener *forward.Listener
@@ -188,9 +191,12 @@ func (h *Host) makeNode(backends []store.Backend) error {
 			return h.shards[i]
 		},
 	})
-	close(h.made)
+	h.nodeMade()
 	return err
 }
+
+// nodeMade lets the store's goroutines through: there is a node, or there will never be one.
+func (h *Host) nodeMade() { h.madeOnce.Do(func() { close(h.made) }) }
 
 // storeReady is called from the store's goroutines.
 func (h *Host) storeReady(worker int) {
@@ -280,6 +286,7 @@ func (h *Host) cleanUp() (err error) {
 		err = errors.Join(err, h.udp.Close())
 	}
 	h.wg.Wait()
+	h.nodeMade()
 	if h.disk != nil {
 		err = errors.Join(err, h.disk.Close())
 	}

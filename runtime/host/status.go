@@ -67,7 +67,7 @@ func addWorker(s *admin.Status, w forward.WorkerStats) {
 func (h *Host) totals() map[string]forward.Counters {
 	out := map[string]forward.Counters{}
 	for _, l := range h.openListeners() {
-		out[l.cfg.Name], _ = h.node.ListenerCounters(l.listener)
+		out[l.name], _ = h.node.ListenerCounters(l.listener)
 	}
 	h.node.Faces(func(f *forward.Face) {
 		if c := f.Config(); !c.OnDemand {
@@ -94,7 +94,7 @@ func (h *Host) Faces() (list []admin.Face) {
 	for _, l := range h.openListeners() {
 		c, _ := h.node.ListenerCounters(l.listener)
 		list = append(list, admin.Face{
-			Name: l.cfg.Name, Listener: true, Up: true, Peer: l.socket.Addr().String(), Subscriptions: c.Subscriptions,
+			Name: l.name, Listener: true, Up: true, Peer: l.socket.Addr().String(), Subscriptions: c.Subscriptions,
 			InFrames: c.InFrames, OutFrames: c.OutFrames, InBytes: c.InBytes, OutBytes: c.OutBytes, Drops: dropMap(c.Drops),
 		})
 	}

@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -14,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/zmesh/zmesh/runtime/admin"
+	"github.com/zmesh/zmesh/runtime/config"
 )
 
 // operatorCommands speak to a running node's admin address.
@@ -47,7 +50,30 @@ func (e *env) client() (*admin.Client, error) {
 	if cfg.Admin.Network == "unix" {
 		return admin.NewClient("unix:"+cfg.Admin.Address, token, nil), nil
 	}
-	return admin.NewClient(cfg.Admin.Address, token, nil), nil
+	tc, err := clientTLS(cfg.Admin.TLS)
+	if err != nil {
+		return nil, err
+	}
+	return admin.NewClient(cfg.Admin.Address, token, tc), nil
+}
+
+// clientTLS is the operator's side of an admin address with mutual TLS: the node's own certificate, which its client_ca must have
+// signed, serves for both. nil: no TLS.
+func clientTLS(t *config.AdminTLS) (*tls.Config, error) {
+	if t == nil {
+		return nil, nil
+	}
+	cert, err := tls.LoadX509KeyPair(t.Certificate, t.Key)
+	if err != nil {
+		return nil, fmt.Errorf("admin certificate %s: %w", t.Certificate, err)
+	}
+	pem, err := os.ReadFile(t.ClientCA)
+	if err != nil {
+		return nil, fmt.Errorf("admin client_ca: %w", err)
+	}
+	pool := x509.NewCertPool()
+	pool.AppendCertsFromPEM(pem)
+	return &tls.Config{Certificates: []tls.Certificate{cert}, RootCAs: pool, MinVersion: tls.VersionTLS13}, nil
 }
 
 // read gets a URL and prints it: as JSON, or by show.
