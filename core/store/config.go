@@ -151,10 +151,17 @@ func (r *Rule) covers(n name.Name) bool {
 
 // RuleFor gives the rule that holds for k, with everything filled in. A backend asks it for keep_newest.
 func (c *Config) RuleFor(k name.Key) Rule {
+	n, best := k.Name(), Rule{Length: -1}
+	for i := range c.Rules {
+		if r := &c.Rules[i]; r.Length > best.Length && r.covers(n) {
+			best = *r
+		}
+	}
 	filled := *c
 	filled.setDefaults()
-	rules := filled.rules()
-	return rules[ruleIndex(rules, k)]
+	filled.complete(&best)
+	best.Length = max(best.Length, 0)
+	return best
 }
 
 func ruleIndex(rules []Rule, k name.Key) int {

@@ -20,6 +20,12 @@
 //   - more than a name's rate or a face's share (P-22): not kept, still forwarded
 //   - the disk's queue full: not kept, still forwarded; contents of class memory are not affected
 //
+// # Limits
+//
+// What is no longer in memory is compared with what arrives only where it matters: the newest of a name by its MAC, and
+// candidates of a new epoch on disk. An older content that is on disk only and arrives once more with other bytes is stored
+// once more. A name that was forgotten begins again at epoch 1. Maps grow in 64 parts, one at a time, but never shrink.
+//
 // # Durability
 //
 // What a name's class loses when the power goes:

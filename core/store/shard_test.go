@@ -344,3 +344,27 @@ func TestNamesOfThings(t *testing.T) {
 		}
 	}
 }
+
+func TestRuleFor(t *testing.T) {
+	c := Config{Class: Durable, Backend: newShelf(), Rules: []Rule{
+		{Prefix: name.Name{1}, Length: 1, Retention: time.Minute},
+		{Prefix: name.Name{1, 2}, Length: 2, Class: Memory},
+		{Prefix: name.Name{1, 2}, Length: 2, Class: Buffered}, // the first of two for one prefix holds
+	}}
+	s := NewShard(c)
+	for k, want := range map[name.Key]Rule{
+		0x010100000000: {Prefix: name.Name{1}, Length: 1, Retention: time.Minute, Class: Durable, MaxRatePerName: 60},
+		0x010200000000: {Prefix: name.Name{1, 2}, Length: 2, Retention: 24 * time.Hour, Class: Memory, MaxRatePerName: 60},
+		0x020000000000: {Retention: 24 * time.Hour, Class: Durable, MaxRatePerName: 60},
+	} {
+		if got := c.RuleFor(k); got != want {
+			t.Errorf("rule for %x is %+v, want %+v", k, got, want)
+		}
+		if got := s.rules[ruleIndex(s.rules, k)]; got != want {
+			t.Errorf("the shard's rule for %x is %+v, want %+v", k, got, want)
+		}
+	}
+	if n := testing.AllocsPerRun(100, func() { c.RuleFor(0x010200000000) }); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}

@@ -3,6 +3,7 @@ package disk
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -19,8 +20,9 @@ const (
 	lastRetry  = time.Minute
 	// housekeeping is how often it looks whether an hour is past its retention while nothing is written.
 	housekeeping = time.Minute
-	// batchBytes bounds one batch, so that no batch is larger than half a memtable: Pebble writes such past it.
-	batchBytes = 1 << 20
+	// batchShare is the part of a memtable that one batch may fill. Pebble counts some 100 bytes for each key on top of what
+	// we count, and a batch that comes to half a memtable is flushed as a table of its own.
+	batchShare = 16
 )
 
 type committer struct {
@@ -68,13 +70,15 @@ func (s *Store) commitLoop() {
 
 // write writes a group, in as many batches as it takes.
 func (c *committer) write(g *group) {
+	limit := int(c.s.cfg.MemTableBytes / batchShare)
+	durable := slices.ContainsFunc(g.items, func(it item) bool { return it.class == store.Durable })
 	for from := 0; from < len(g.items); {
 		to, bytes := from, 0
-		for to < len(g.items) && (to == from || bytes < batchBytes) {
+		for to < len(g.items) && (to == from || bytes < limit) {
 			bytes += g.items[to].end - g.items[to].start + itemBytes
 			to++
 		}
-		c.writeBatch(g, g.items[from:to])
+		c.writeBatch(g, g.items[from:to], durable && to == len(g.items))
 		c.sinceLook += uint64(bytes)
 		from = to
 	}
@@ -95,10 +99,11 @@ func (c *committer) retire() {
 	}
 }
 
-func (c *committer) writeBatch(g *group, items []item) {
+// writeBatch writes some of a group; with sync it makes safe all that was written until then.
+func (c *committer) writeBatch(g *group, items []item, sync bool) {
 	err := c.ready()
 	if err == nil {
-		err = c.apply(g, items)
+		err = c.apply(g, items, sync)
 	}
 	if err != nil {
 		c.refuse(items)
@@ -106,17 +111,15 @@ func (c *committer) writeBatch(g *group, items []item) {
 		return
 	}
 	c.s.stats.groups.Add(1)
-	durable := false
 	for i := range items {
 		it := &items[i]
 		c.unsynced = append(c.unsynced, written{it.part, store.Completion{Done: store.DoneCommit, Key: it.key, Ext: it.ext,
 			Seq: uint32(it.ext) & 0xFFFFFF, Wall: it.wall, Hour: c.s.active.number}})
-		durable = durable || it.class == store.Durable
 		c.s.active.written += uint64(it.end - it.start + itemBytes)
 	}
 	switch {
-	case durable:
-		c.confirm() // apply has synced
+	case sync:
+		c.confirm()
 	case c.syncAt == nil:
 		c.syncAt = c.s.cfg.After(c.s.cfg.SyncEvery)
 	}
@@ -140,22 +143,18 @@ func (c *committer) ready() error {
 	return s.beginHour()
 }
 
-// apply writes a batch to the active hour, and syncs it if one of its contents is durable.
-func (c *committer) apply(g *group, items []item) error {
+// apply writes a batch to the active hour.
+func (c *committer) apply(g *group, items []item, sync bool) error {
 	h := c.s.active
 	batch := h.db.NewBatch()
 	defer batch.Close()
-	opts := pebble.NoSync
 	for i := range items {
 		it := &items[i]
 		if err := it.add(batch, g.body(it)); err != nil {
 			return err
 		}
-		if it.class == store.Durable {
-			opts = pebble.Sync
-		}
 	}
-	if err := batch.Commit(opts); err != nil {
+	if err := batch.Commit(&pebble.WriteOptions{Sync: sync}); err != nil {
 		return fmt.Errorf("write hour %s: %w", h.dir, err)
 	}
 	return h.guard.failed()

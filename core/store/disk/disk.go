@@ -272,7 +272,10 @@ func (s *Store) Split(n int, owner func(name.Key) int) []store.Backend {
 	ix := index{at: map[name.Key]int{}}
 	for i := len(s.hours) - 1; i >= 0; i-- {
 		h := s.hours[i]
-		if err := h.pointers(ix.add(h.number)); err != nil && h.number > 0 {
+		err := h.pointers(ix.add(h.number))
+		if h.number == 0 {
+			s.failed(h, err)
+		} else if err != nil {
 			s.hours = slices.Delete(s.hours, i, i+1)
 			if s.active == h {
 				s.active = nil

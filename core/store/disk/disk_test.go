@@ -202,7 +202,7 @@ func TestP1DiskIsAskedBeforeAnEpochOpens(t *testing.T) {
 	n.wantNewest(key(1), 3, "second life")
 }
 
-func TestConfirmationWaitsForTheCommit(t *testing.T) {
+func TestP13ConfirmationWaitsForTheCommit(t *testing.T) {
 	n := settings{fs: vfs.NewMem(), shard: store.Config{Class: store.Buffered, Rules: []store.Rule{
 		{Prefix: name.Name{2}, Length: 1, Class: store.Durable},
 		{Prefix: name.Name{3}, Length: 1, Class: store.Memory},
