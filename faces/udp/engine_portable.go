@@ -9,7 +9,7 @@ import (
 
 // patience is how long the portable engine lets the writes of one send wait. Where it is used the kernel takes a datagram or refuses
 // it (BSD: ENOBUFS) without waiting, so this only bounds what a system that does wait may do to a worker that holds its
-// mutex. It is longer than a busy machine leaves a goroutine standing: a deadline that has passed ends a write untried.
+// mutex. It is longer than a machine leaves a goroutine standing: a deadline that has passed ends a write untried.
 const patience = 50 * time.Millisecond
 
 // portable reads and sends one datagram with each system call, by the standard library alone.
@@ -54,18 +54,28 @@ func (p *portable) stop() {
 }
 
 func (p *portable) send(to *address, frames [][]byte) (int, error) {
-	if err := p.udp.SetWriteDeadline(time.Now().Add(patience)); err != nil {
+	if err := p.renew(); err != nil {
 		return 0, err
 	}
 	dest := to.addrPort()
 	for i, raw := range frames {
-		_, err := p.udp.WriteToUDPAddrPort(raw, dest)
-		p.count.sendCalls.Add(1)
+		err := p.write(raw, dest)
+		if timedOut(err) && p.renew() == nil { // it may have come to nothing because the deadline passed before it was tried
+			err = p.write(raw, dest)
+		}
 		if err != nil {
 			return i, err
 		}
 	}
 	return len(frames), nil
+}
+
+func (p *portable) renew() error { return p.udp.SetWriteDeadline(time.Now().Add(patience)) }
+
+func (p *portable) write(raw []byte, to netip.AddrPort) error {
+	_, err := p.udp.WriteToUDPAddrPort(raw, to)
+	p.count.sendCalls.Add(1)
+	return err
 }
 
 // timedOut tells whether a write ended because there was no room in time.
