@@ -7,8 +7,8 @@
 // datagram from a remote's address is that face on whichever socket it arrives (P-24).
 //
 // It must not know what is in a frame: it looks at lengths and addresses only, and everything that can be wrong with a
-// frame is the Ingress's to count. It reads no clock and no configuration file, and it logs nothing; what goes wrong is an
-// error of [Transport.Listen] or [Transport.Connect], or a number in [Counters].
+// frame is the Ingress's to count. Frames get their time from Config.Clock alone. It reads no configuration file and logs nothing;
+// what goes wrong is an error of [Transport.Listen] or [Transport.Connect], or a number in [Counters].
 //
 // # Locks
 //
