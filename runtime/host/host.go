@@ -48,13 +48,13 @@ type Host struct {
 	metrics *metricsServer
 	mirrors []*mirror
 
-	stop  chan struct{}
-	made  chan struct{} // closed once there is a node: the store may have something to say before
+	stop chan struct{}
+	made chan struct{} // closed once there is a node: the store may have something to say before
 
 	madeOnce sync.Once
-	wg    sync.WaitGroup
-	load  func() (*config.Config, error) // reads the configuration again
-	close sync.Once
+	wg       sync.WaitGroup
+	load     func() (*config.Config, error) // reads the configuration again
+	close    sync.Once
 }
 
 // openFace is a configured remote that is a face.

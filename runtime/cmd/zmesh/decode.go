@@ -108,7 +108,7 @@ func (t *tools) decodeCommand() *cobra.Command {
 				return usage("--time: %w", err)
 			}
 		}
-		got, err := plugin.DecodeOnce(c.Context(), sourceOf(file), req, []byte(vars))
+		got, err := plugin.DecodeOnce(c.Context(), sourceOf(file), req, []byte(vars), "")
 		if err != nil {
 			return err
 		}
