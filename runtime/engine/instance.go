@@ -55,7 +55,7 @@ var ErrDead = errors.New("the instance is dead")
 // abi.AppendValues; empty: an empty list. What goes wrong in the guest is a [Trap].
 func (m *Module) Instantiate(ctx context.Context, config []byte) (*Instance, error) {
 	i := &Instance{mod: m}
-	i.ctx = &instanceContext{context.WithoutCancel(ctx), i}
+	i.ctx = &instanceContext{context.Background(), i} // not of ctx: the instance outlives the call
 	guest, err := m.runtime.InstantiateModule(i.ctx, m.code, wazero.NewModuleConfig().WithName("").WithStartFunctions(abi.ExportInitialize))
 	if err != nil {
 		return nil, i.trap("start-up", -1, 0, err)

@@ -1,6 +1,14 @@
 package plugin
 
-import "context"
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/zmesh/zmesh/sdk/guest/vectors"
+)
 
 // Report is what a module says of itself without running: `zmesh plugin inspect`.
 type Report struct {
@@ -9,27 +17,71 @@ type Report struct {
 	Vendor       string   `json:"vendor"`
 	Version      string   `json:"version"`
 	Description  string   `json:"description"`
-	ABI          string   `json:"abi"` // "0.1 to 0.1"
+	ABI          string   `json:"abi"` // "0.1" or "0.1 to 0.3"
 	Digest       string   `json:"digest"`
 	Size         int      `json:"size"` // bytes
 	Capabilities []string `json:"capabilities"`
 	Imports      []string `json:"imports"` // module.name
 	Exports      []string `json:"exports"`
-	MemoryMin    uint64   `json:"memory_min"` // bytes that it starts with
-	MemoryAsked  uint64   `json:"memory_asked"`
-	Settings     []string `json:"settings"` // name, type, default: one line each
+	MemoryMin    uint64   `json:"memory_min"`   // bytes that it starts with
+	MemoryAsked  uint64   `json:"memory_asked"` // bytes that it says it needs at most; 0: the host's default
+	Settings     []string `json:"settings"`     // one line each: name, type, default, help
 	StateSchema  string   `json:"state_schema"`
 	Vectors      int      `json:"vectors"`
-	Problems     []string `json:"problems"` // why this host would refuse it; empty: it would load
+	Problems     []string `json:"problems"` // why this host would refuse it if it were granted all that it asks for; empty: it would load
 }
 
 // Inspect reads a module without running or compiling anything of it.
-func Inspect(src Source) (*Report, error) { return nil, errLater }
+func Inspect(src Source) (*Report, error) {
+	info, _, err := inspect(src)
+	if err != nil {
+		return nil, err
+	}
+	m := info.Manifest
+	r := &Report{
+		Kind: Kind(m.Kind), Name: m.Name, Vendor: m.Vendor, Version: m.Version, Description: m.Description, ABI: m.ABI.Min,
+		Digest: info.Digest, Size: info.Size, Capabilities: m.Capabilities, Exports: info.Binary.Exports,
+		MemoryMin: uint64(info.Binary.MemoryMin) << 16, MemoryAsked: m.Memory, StateSchema: m.State,
+	}
+	if m.ABI.Max != "" {
+		r.ABI += " to " + m.ABI.Max
+	}
+	for _, i := range info.Binary.Imports {
+		r.Imports = append(r.Imports, i.String())
+	}
+	for _, key := range slices.Sorted(maps.Keys(m.Config)) {
+		s := m.Config[key]
+		r.Settings = append(r.Settings, fmt.Sprintf("%s (%s, default %v): %s", key, s.Type, s.Default, s.Help))
+	}
+	file, err := readVectors(m)
+	if err != nil {
+		file = &vectors.File{}
+	}
+	r.Vectors = len(file.Vectors)
+	for _, err := range []error{checkKind(r.Kind), info.Check(engineOptions(r.Kind, m.Capabilities)), err} {
+		if err != nil {
+			r.Problems = append(r.Problems, err.Error())
+		}
+	}
+	return r, nil
+}
 
-// Builtins lists the plugins that are in this binary.
-func Builtins() []string { return nil }
-
-// DecodeOnce loads a decoder, runs it on one payload and closes it: `zmesh decode`. config is a JSON object or empty.
-func DecodeOnce(ctx context.Context, src Source, req Request, config []byte) (Decoded, error) {
-	return Decoded{}, errLater
+// DecodeOnce loads a decoder, runs it on one payload and closes it: `zmesh decode`. config is a JSON object or empty. The
+// plugin is granted nothing. cacheDir may be empty.
+func DecodeOnce(ctx context.Context, src Source, req Request, config []byte, cacheDir string) (Decoded, error) {
+	spec := Spec{Name: "decoder", Source: src}
+	if len(config) > 0 {
+		if err := json.Unmarshal(config, &spec.Config); err != nil {
+			return Decoded{}, fmt.Errorf("the configuration is no JSON object: %w", err)
+		}
+	}
+	m, err := NewManager(Options{Pool: 1, CacheDir: cacheDir})
+	if err != nil {
+		return Decoded{}, err
+	}
+	defer m.Close()
+	if err := m.Load(ctx, spec); err != nil {
+		return Decoded{}, err
+	}
+	return m.Decode(ctx, spec.Name, req)
 }

@@ -38,21 +38,3 @@ const (
 	StateRunning      State = "running"
 	StateClosing      State = "closing" // no longer reachable; the last call in it ends
 )
-
-// Status is one line of `zmesh plugin list`.
-type Status struct {
-	Name      string   `json:"name"`
-	Kind      Kind     `json:"kind"`
-	Vendor    string   `json:"vendor"`
-	Version   string   `json:"version"`
-	Digest    string   `json:"digest"` // SHA-256 of the module as it came, hex
-	Source    string   `json:"source"` // "builtin:milesight", a path, or "bytes"
-	State     State    `json:"state"`
-	Grants    []string `json:"grants"`
-	Instances int      `json:"instances"`
-	Memory    uint64   `json:"memory"`   // bytes of linear memory of all instances
-	Calls     uint64   `json:"calls"`    // items handed to it since the plugin was loaded, over swaps
-	Traps     uint64   `json:"traps"`    // calls that ended in a trap or in output that is none
-	Degraded  uint64   `json:"degraded"` // strategy: events decided by best-route instead
-	Swaps     uint64   `json:"swaps"`
-}

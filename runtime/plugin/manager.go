@@ -3,63 +3,443 @@ package plugin
 import (
 	"context"
 	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/zmesh/zmesh/core/forward"
+	"github.com/zmesh/zmesh/runtime/engine"
 )
 
 // Options are what a Manager needs of the host.
 type Options struct {
-	Workers  int                              // of the node; at least 1
-	Pool     int                              // instances of each decoder; 0: 2
+	Workers  int                              // of the node; 0: 1
+	Pool     int                              // instances of each decoder at most; 0: 2
 	CacheDir string                           // compile cache, made with mode 0700; empty: none
-	Log      func(plugin, level, text string) // lines of plugins that are granted "log", and what a dying one says; nil: dropped
-	Journal  func(Entry)                      // called with each step, not under a lock; nil: only kept in memory
+	Log      func(plugin, level, text string) // lines of plugins that are granted "log"; called under a worker's mutex, so it must not block; nil: dropped
+	Journal  func(Entry)                      // called with each step, with the plugin's lock held: it must not call the Manager; nil: only kept in memory
 	Now      func() time.Time                 // for the journal; nil: time.Now
+
+	// Rewrite passes every module through before it is compiled: where metering is injected. nil: as it is.
+	Rewrite func(module []byte) ([]byte, error)
 }
 
-// Entry is one step in the life of a plugin, for the journal.
-type Entry struct {
-	Time   time.Time `json:"time"`
-	Plugin string    `json:"plugin"`
-	What   string    `json:"what"`   // loaded | swapped | unloaded | refused | trapped | replaced
-	Digest string    `json:"digest"` // of the version that it is about
-	From   string    `json:"from"`   // swap: digest of the version before
-	Why    string    `json:"why"`
-}
+const defaultPool = 2
 
 // Manager holds the plugins of a node by name. All methods are safe for concurrent use.
-type Manager struct{ opt Options }
+//
+// Locks: Manager.mu (the maps) is never held while a plugin's own is taken or a module is compiled; loaded.mu (one life-cycle
+// step at a time) may be held while Manager.mu is taken.
+type Manager struct {
+	opt     Options
+	journal journal
 
-var errLater = errors.New("plugin: not there yet")
+	mu      sync.Mutex
+	plugins map[string]*loaded
+	holders map[string][]*StrategyHolder // by name, one for each worker; they outlive the plugin
+	closed  bool
 
-// NewManager makes an empty one.
-func NewManager(opt Options) (*Manager, error) { return &Manager{opt: opt}, nil }
+	wake   chan struct{} // a strategy has trapped
+	ctx    context.Context
+	cancel context.CancelFunc
+	done   chan struct{} // the repairer has ended
+}
 
-// Load brings up a plugin under a new name.
-func (m *Manager) Load(ctx context.Context, spec Spec) error { return errLater }
+// loaded is a plugin under a name.
+type loaded struct {
+	name string
+	spec Spec
 
-// Swap replaces the version of a plugin by another while it runs. Grants and configuration stay. On an error the old
-// version has never stopped.
-func (m *Manager) Swap(ctx context.Context, name string, src Source) error { return errLater }
+	mu   sync.Mutex // one step of the life cycle at a time
+	gone bool       // unloaded; under mu
 
-// Unload takes a plugin out. Strategies handed out by it decide as best-route from then on.
-func (m *Manager) Unload(name string) error { return errLater }
+	live  atomic.Pointer[live]
+	gate  sync.RWMutex // held for reading while a caller enters the pool of live, for writing while live is replaced
+	state atomic.Value // State
 
-// List gives the plugins by name.
-func (m *Manager) List() []Status { return nil }
+	calls, traps, swaps atomic.Uint64
+	lastTrap            atomic.Pointer[TrapReport]
+}
 
-// Journal gives the steps kept in memory, oldest first.
-func (m *Manager) Journal() []Entry { return nil }
+// live is what of a plugin is at work. It is replaced, never changed.
+type live struct {
+	kind    Kind
+	version *version
+	holders []*StrategyHolder // of a strategy
+	pool    *pool             // of a decoder
+}
 
-// Strategy gives a worker's strategy, for forward.Config.Strategy. It stays the same over swaps. "best-route" that is not
-// loaded is the core's own.
-func (m *Manager) Strategy(name string, worker int) (forward.Strategy, error) { return nil, errLater }
+// replace changes what is at work, and gives what was.
+func (p *loaded) replace(next *live) (before *live) {
+	p.gate.Lock()
+	defer p.gate.Unlock()
+	return p.live.Swap(next)
+}
 
-// Decode runs a decoder by name. It blocks while all instances of its pool are at work.
+// Errors that a caller may decide on.
+var (
+	ErrUnknown = errors.New("there is no plugin of that name")
+	ErrTaken   = errors.New("there is a plugin of that name already")
+	ErrKind    = errors.New("the plugin is of another kind")
+	ErrClosed  = errors.New("the node is stopping")
+)
+
+// NewManager makes an empty one. It starts one goroutine, which Close ends.
+func NewManager(opt Options) (*Manager, error) {
+	if opt.Workers < 0 || opt.Pool < 0 {
+		return nil, fmt.Errorf("plugin: %d workers and a pool of %d: want none below 0", opt.Workers, opt.Pool)
+	}
+	opt.Workers = max(opt.Workers, 1)
+	if opt.Pool == 0 {
+		opt.Pool = defaultPool
+	}
+	if opt.Now == nil {
+		opt.Now = time.Now
+	}
+	m := &Manager{
+		opt: opt, plugins: map[string]*loaded{}, holders: map[string][]*StrategyHolder{},
+		wake: make(chan struct{}, 1), done: make(chan struct{}),
+	}
+	m.journal = journal{now: opt.Now, also: opt.Journal}
+	m.ctx, m.cancel = context.WithCancel(context.Background())
+	go m.repair()
+	return m, nil
+}
+
+// Load brings up a plugin under a new name: provision, validate, run. On an error nothing of it is left.
+func (m *Manager) Load(ctx context.Context, spec Spec) error {
+	p, err := m.reserve(spec)
+	if err != nil {
+		return fmt.Errorf("load plugin %q: %w", spec.Name, err)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	v, err := m.bringUp(ctx, p, spec.Source)
+	if err != nil {
+		m.forget(p)
+		m.journal.add(Entry{Plugin: spec.Name, What: "refused", Why: err.Error()})
+		return fmt.Errorf("load plugin %q: %w", spec.Name, err)
+	}
+	m.journal.add(Entry{Plugin: spec.Name, What: "loaded", Digest: v.module.Digest, Why: spec.Source.String()})
+	return nil
+}
+
+// bringUp takes a version through its life up to running. p.mu is held.
+func (m *Manager) bringUp(ctx context.Context, p *loaded, src Source) (*version, error) {
+	v, first, err := m.provision(ctx, p, src)
+	if err != nil {
+		return nil, err
+	}
+	return v, m.run(ctx, p, v, first)
+}
+
+// reserve takes a name, so that no second plugin comes up under it.
+func (m *Manager) reserve(spec Spec) (*loaded, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	switch {
+	case spec.Name == "":
+		return nil, errors.New("it has no name")
+	case m.closed:
+		return nil, ErrClosed
+	case m.plugins[spec.Name] != nil:
+		return nil, ErrTaken
+	}
+	p := &loaded{name: spec.Name, spec: spec}
+	p.state.Store(StateProvisioning)
+	m.plugins[spec.Name] = p
+	return p, nil
+}
+
+func (m *Manager) forget(p *loaded) {
+	p.gone = true
+	m.mu.Lock()
+	delete(m.plugins, p.name)
+	m.mu.Unlock()
+}
+
+// provision reads, checks, compiles and configures a version, makes its first instance and validates it.
+func (m *Manager) provision(ctx context.Context, p *loaded, src Source) (*version, *engine.Instance, error) {
+	info, code, err := inspect(src)
+	if err != nil {
+		return nil, nil, err
+	}
+	kind := Kind(info.Manifest.Kind)
+	if err := checkKind(kind); err != nil {
+		return nil, nil, err
+	}
+	if l := p.live.Load(); l != nil && l.kind != kind {
+		return nil, nil, fmt.Errorf("it is a %s, and %q is a %s: %w", kind, p.name, l.kind, ErrKind)
+	}
+	v := &version{source: src, since: m.opt.Now()}
+	if v.config, err = encodeConfig(info.Manifest, p.spec.Config); err != nil {
+		return nil, nil, err
+	}
+	if v.vectors, err = readVectors(info.Manifest); err != nil {
+		return nil, nil, err
+	}
+	if v.module, err = engine.Load(ctx, code, m.engineOptions(p.name, kind, p.spec.Grants)); err != nil {
+		return nil, nil, err
+	}
+	p.state.Store(StateValidating)
+	first, err := v.validated(ctx, kind)
+	if err != nil {
+		return nil, nil, errors.Join(err, v.module.Close())
+	}
+	return v, first, nil
+}
+
+func (m *Manager) engineOptions(name string, kind Kind, grants []string) engine.Options {
+	o := engineOptions(kind, grants)
+	o.CacheDir, o.Rewrite = m.opt.CacheDir, m.opt.Rewrite
+	if log := m.opt.Log; log != nil {
+		levels := [...]string{"debug", "info", "warn", "error"}
+		o.Log = func(level int, text string) { log(name, levels[min(max(level, 0), 3)], text) }
+	}
+	return o
+}
+
+// validated makes an instance that has passed what the version brings to test itself with.
+func (v *version) validated(ctx context.Context, kind Kind) (*engine.Instance, error) {
+	i, err := v.module.Instantiate(ctx, v.config)
+	if err != nil {
+		return nil, err
+	}
+	if kind == KindDecoder {
+		err = validate(v, i)
+	} else {
+		err = try(i)
+	}
+	if err != nil {
+		i.Close()
+		return nil, err
+	}
+	return i, nil
+}
+
+// try makes sure that a strategy can decide at all, on an event of two next hops.
+func try(i *engine.Instance) error {
+	ev := forward.Event{Seq: 1, InFace: 1, TTL: 7, Hops: []forward.NextHop{{Face: 2, Cost: 1}, {Face: 3, Cost: 2}}}
+	if _, err := ask(i, &ev, nil); err != nil {
+		return fmt.Errorf("it fails the first event: %w", err)
+	}
+	return nil
+}
+
+// run puts a version to work in place of the one before, if any, and cleans that up. On an error the one before has never stopped.
+func (m *Manager) run(ctx context.Context, p *loaded, v *version, first *engine.Instance) error {
+	next := &live{kind: Kind(v.module.Manifest.Kind), version: v}
+	var retired []*seat
+	if next.kind == KindDecoder {
+		next.pool = newPool(v, m.opt.Pool)
+		next.pool.slots <- struct{}{}
+		next.pool.free <- first
+	} else {
+		instances, err := m.instances(ctx, v, first)
+		if err != nil {
+			return errors.Join(err, v.module.Close())
+		}
+		next.holders = m.holdersOf(p.name)
+		for k, h := range next.holders { // from here on a worker decides with the new one
+			retired = append(retired, h.set(newSeat(v, instances[k])))
+		}
+	}
+	before := p.replace(next)
+	p.state.Store(StateRunning)
+	m.cleanUp(p.name, before, retired)
+	return nil
+}
+
+// instances makes one for each worker, beside the old ones.
+func (m *Manager) instances(ctx context.Context, v *version, first *engine.Instance) ([]*engine.Instance, error) {
+	list := []*engine.Instance{first}
+	for len(list) < m.opt.Workers {
+		i, err := v.module.Instantiate(ctx, v.config)
+		if err != nil {
+			for _, i := range list {
+				i.Close()
+			}
+			return nil, err
+		}
+		list = append(list, i)
+	}
+	return list, nil
+}
+
+// cleanUp closes what is no longer at work, once nobody is in it. What cannot be closed is in the journal: the step that it
+// belongs to is done all the same.
+func (m *Manager) cleanUp(name string, before *live, retired []*seat) {
+	if before == nil {
+		return
+	}
+	for _, h := range before.holders {
+		m.bury(h)
+	}
+	for _, s := range retired {
+		if s != nil {
+			s.retire()
+		}
+	}
+	closing := before.version.module.Close
+	if before.pool != nil {
+		closing = before.pool.close
+	}
+	if err := closing(); err != nil {
+		m.journal.add(Entry{Plugin: name, What: "refused", Digest: before.version.module.Digest, Why: "clean up: " + err.Error()})
+	}
+}
+
+// holdersOf gives the holders of a name, which stay the same as long as the Manager lives.
+func (m *Manager) holdersOf(name string) []*StrategyHolder {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.holders[name] == nil {
+		list := make([]*StrategyHolder, m.opt.Workers)
+		for k := range list {
+			list[k] = &StrategyHolder{wake: m.alarm}
+		}
+		m.holders[name] = list
+	}
+	return m.holders[name]
+}
+
+// Swap replaces the version of a plugin by another while it runs. Grants and configuration stay. On an error the old version has
+// never stopped.
+func (m *Manager) Swap(ctx context.Context, name string, src Source) error {
+	p, err := m.find(name)
+	if err != nil {
+		return fmt.Errorf("swap: %w", err)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.gone {
+		return fmt.Errorf("swap: %q: %w", name, ErrUnknown)
+	}
+	from := p.live.Load().version.module.Digest
+	v, err := m.bringUp(ctx, p, src)
+	if err != nil {
+		p.state.Store(StateRunning)
+		m.journal.add(Entry{Plugin: name, What: "refused", Digest: from, Why: "swap to " + src.String() + ": " + err.Error()})
+		return fmt.Errorf("swap plugin %q, which runs on as it was: %w", name, err)
+	}
+	p.swaps.Add(1)
+	m.journal.add(Entry{Plugin: name, What: "swapped", Digest: v.module.Digest, From: from, Why: src.String()})
+	return nil
+}
+
+// find gives a plugin that is there.
+func (m *Manager) find(name string) (*loaded, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	p := m.plugins[name]
+	if p == nil {
+		return nil, fmt.Errorf("%q: %w", name, ErrUnknown)
+	}
+	return p, nil
+}
+
+// Unload takes a plugin out. Strategies handed out by it decide as best-route from then on, until one of that name is loaded.
+func (m *Manager) Unload(name string) error {
+	p, err := m.find(name)
+	if err != nil {
+		return fmt.Errorf("unload: %w", err)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.gone {
+		return fmt.Errorf("unload: %q: %w", name, ErrUnknown)
+	}
+	p.state.Store(StateClosing)
+	before := p.replace(nil)
+	var retired []*seat
+	for _, h := range before.holders {
+		retired = append(retired, h.set(nil))
+	}
+	m.cleanUp(name, before, retired)
+	m.forget(p)
+	m.journal.add(Entry{Plugin: name, What: "unloaded", Digest: before.version.module.Digest})
+	return nil
+}
+
+// Strategy gives a worker's strategy, for forward.Config.Strategy. It stays the same over swaps. "best-route" is the core's own
+// unless a plugin of that name is loaded.
+func (m *Manager) Strategy(name string, worker int) (forward.Strategy, error) {
+	if worker < 0 || worker >= m.opt.Workers {
+		return nil, fmt.Errorf("strategy %q for worker %d: there are %d workers", name, worker, m.opt.Workers)
+	}
+	p, err := m.find(name)
+	switch {
+	case err != nil && name == BestRoute:
+		return forward.BestRoute{}, nil
+	case err != nil:
+		return nil, fmt.Errorf("strategy: %w", err)
+	}
+	l := p.live.Load()
+	if l == nil || l.kind != KindStrategy {
+		return nil, fmt.Errorf("strategy %q: it is %s: %w", name, l.what(), ErrKind)
+	}
+	return l.holders[worker], nil
+}
+
+// Decode runs a decoder by name. It blocks while all instances of its pool are at work. An error means that there is no answer
+// at all, a trap among others (*engine.Trap): the consumer has the raw bytes.
 func (m *Manager) Decode(ctx context.Context, name string, req Request) (Decoded, error) {
-	return Decoded{}, errLater
+	p, err := m.find(name)
+	if err != nil {
+		return Decoded{}, fmt.Errorf("decode: %w", err)
+	}
+	pool, err := p.enter()
+	if err != nil {
+		return Decoded{}, fmt.Errorf("decode with %q: %w", name, err)
+	}
+	defer pool.users.Done()
+	p.calls.Add(1)
+	d, err := pool.decode(ctx, &req)
+	if err != nil {
+		if m.noteTrap(p, pool.v, err) {
+			p.traps.Add(1)
+		}
+		return Decoded{}, fmt.Errorf("decode with %q: %w", name, err)
+	}
+	return d, nil
+}
+
+// enter keeps the pool at work from being closed until users.Done.
+func (p *loaded) enter() (*pool, error) {
+	p.gate.RLock()
+	defer p.gate.RUnlock()
+	l := p.live.Load()
+	if l == nil || l.pool == nil {
+		return nil, fmt.Errorf("it is %s: %w", l.what(), ErrKind)
+	}
+	l.pool.users.Add(1)
+	return l.pool, nil
+}
+
+// what names the kind for errors.
+func (l *live) what() string {
+	if l == nil {
+		return "not running yet"
+	}
+	return "a " + string(l.kind)
 }
 
 // Close ends all plugins and waits for what works for them.
-func (m *Manager) Close() error { return nil }
+func (m *Manager) Close() error {
+	m.mu.Lock()
+	m.closed = true
+	names := slices.Sorted(maps.Keys(m.plugins))
+	m.mu.Unlock()
+	m.cancel()
+	<-m.done
+	var errs []error
+	for _, name := range names {
+		if err := m.Unload(name); err != nil && !errors.Is(err, ErrUnknown) {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}

@@ -1,8 +1,6 @@
 package guest
 
 import (
-	"encoding/binary"
-
 	"github.com/zmesh/zmesh/sdk/guest/abi"
 )
 
@@ -52,11 +50,11 @@ func configure(p plugin, config, message []byte) uint32 {
 func process(p plugin, n uint32, progress []byte) uint32 {
 	in, out := p.regions()
 	for i := range n {
-		binary.LittleEndian.PutUint32(progress, i)
+		put32(progress, 0, i)
 		if len(in) < 8 || len(out) < abi.OutHead {
 			return i
 		}
-		size := binary.LittleEndian.Uint32(in)
+		size := get32(in, 0)
 		if size < 8 || size > uint32(len(in)) {
 			return i
 		}
@@ -68,10 +66,9 @@ func process(p plugin, n uint32, progress []byte) uint32 {
 
 // head writes the head of an output item.
 func head(out []byte, size, status, count int) {
-	le := binary.LittleEndian
-	le.PutUint32(out[abi.OutSize:], uint32(size))
-	le.PutUint16(out[abi.OutStatus:], uint16(status))
-	le.PutUint16(out[abi.OutCount:], uint16(count))
-	le.PutUint64(out[abi.OutDetails:], 0)
-	le.PutUint64(out[abi.OutDetails+8:], 0)
+	put32(out, abi.OutSize, uint32(size))
+	put16(out, abi.OutStatus, uint16(status))
+	put16(out, abi.OutCount, uint16(count))
+	put64(out, abi.OutDetails, 0)
+	put64(out, abi.OutDetails+8, 0)
 }

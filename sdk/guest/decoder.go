@@ -1,7 +1,6 @@
 package guest
 
 import (
-	"encoding/binary"
 	"math"
 
 	"github.com/zmesh/zmesh/sdk/guest/abi"
@@ -90,14 +89,13 @@ func (r *Records) Add(v Value) {
 	if b == nil {
 		return
 	}
-	le := binary.LittleEndian
 	b[abi.RecordTag], b[abi.RecordType] = abi.TagValue, v.Type
-	le.PutUint32(b[abi.RecordChannel:], uint32(v.Channel))
-	le.PutUint64(b[abi.RecordNumber:], v.bits())
-	le.PutUint64(b[abi.RecordTime:], uint64(v.Offset))
+	put32(b, abi.RecordChannel, uint32(v.Channel))
+	put64(b, abi.RecordNumber, v.bits())
+	put64(b, abi.RecordTime, uint64(v.Offset))
 	b[abi.RecordMeasure], b[abi.RecordStatistic] = v.Measure, v.Statistic
 	b[abi.RecordName], b[abi.RecordUnit] = byte(len(name)), byte(len(unit))
-	le.PutUint16(b[abi.RecordValue:], uint16(len(text)))
+	put16(b, abi.RecordValue, uint16(len(text)))
 	b = b[abi.RecordFixed:]
 	b = b[copy(b, name):]
 	b = b[copy(b, unit):]
@@ -127,7 +125,7 @@ func (r *Records) note(tag byte, text string) {
 	text = cut(text)
 	if b := r.room(abi.Align(abi.NoteFixed + len(text))); b != nil {
 		b[abi.RecordTag] = tag
-		binary.LittleEndian.PutUint16(b[abi.NoteText:], uint16(len(text)))
+		put16(b, abi.NoteText, uint16(len(text)))
 		copy(b[abi.NoteFixed:], text)
 	}
 }
@@ -140,7 +138,7 @@ func (r *Records) room(size int) []byte {
 	}
 	b := r.out[r.at : r.at+size]
 	clear(b)
-	binary.LittleEndian.PutUint16(b, uint16(size))
+	put16(b, 0, uint16(size))
 	r.at, r.n = r.at+size, r.n+1
 	return b
 }
@@ -172,18 +170,17 @@ func (p *decoderPlugin) item(in, out []byte) int {
 	}
 	size := abi.OutHead + r.at
 	head(out, size, status, r.n)
-	binary.LittleEndian.PutUint32(out[abi.OutConsumed:], uint32(r.consumed))
+	put32(out, abi.OutConsumed, uint32(r.consumed))
 	return size
 }
 
 func readPayload(in []byte) (p Payload, ok bool) {
-	le := binary.LittleEndian
 	if len(in) < abi.PayloadFixed {
 		return p, false
 	}
-	p.Received, p.Port = int64(le.Uint64(in[abi.PayloadTime:])), le.Uint16(in[abi.PayloadPort:])
-	fixed := uint64(le.Uint16(in[abi.ItemFixed:]))
-	variables, size := uint64(le.Uint32(in[abi.PayloadVariables:])), uint64(le.Uint32(in[abi.PayloadSize:]))
+	p.Received, p.Port = int64(get64(in, abi.PayloadTime)), get16(in, abi.PayloadPort)
+	fixed := uint64(get16(in, abi.ItemFixed))
+	variables, size := uint64(get32(in, abi.PayloadVariables)), uint64(get32(in, abi.PayloadSize))
 	if fixed < abi.PayloadFixed || fixed+variables+size > uint64(len(in)) {
 		return p, false
 	}

@@ -1,7 +1,6 @@
 package guest
 
 import (
-	"encoding/binary"
 	"unsafe"
 
 	"github.com/zmesh/zmesh/sdk/guest/abi"
@@ -20,15 +19,15 @@ func exportInit() uint32 {
 	}
 	hostFeatures() // none is relied on yet
 	input, output := served.regions()
-	d, le := bytesOf(arenaWords[:]), binary.LittleEndian
-	le.PutUint32(d, abi.ArenaSize)
-	le.PutUint32(d[abi.ArenaVersion:], abi.Major<<16|abi.Minor)
+	d := bytesOf(arenaWords[:])
+	put32(d, 0, abi.ArenaSize)
+	put32(d, abi.ArenaVersion, abi.Major<<16|abi.Minor)
 	for at, region := range map[int][]byte{
 		abi.ArenaInput: input, abi.ArenaOutput: output, abi.ArenaConfig: bytesOf(configWords[:]),
 		abi.ArenaProgress: bytesOf(progressWord[:])[:4], abi.ArenaMessage: bytesOf(messageWords[:]),
 	} {
-		le.PutUint32(d[at:], address(region))
-		le.PutUint32(d[at+4:], uint32(len(region)))
+		put32(d, at, address(region))
+		put32(d, at+4, uint32(len(region)))
 	}
 	return address(d)
 }

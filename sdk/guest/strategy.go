@@ -1,8 +1,6 @@
 package guest
 
 import (
-	"encoding/binary"
-
 	"github.com/zmesh/zmesh/sdk/guest/abi"
 )
 
@@ -39,9 +37,8 @@ func (c *Commands) add(op, n, reason uint8, face uint32) {
 	if c.n == abi.MaxCommands || len(c.out) < abi.CommandSize {
 		return
 	}
-	le := binary.LittleEndian
-	le.PutUint64(c.out, uint64(op)|uint64(n)<<8|uint64(reason)<<16|uint64(face)<<32)
-	le.PutUint64(c.out[8:], 0)
+	put64(c.out, 0, uint64(op)|uint64(n)<<8|uint64(reason)<<16|uint64(face)<<32)
+	put64(c.out, 8, 0)
 	c.out, c.n = c.out[abi.CommandSize:], c.n+1
 }
 
@@ -104,21 +101,20 @@ func (p *strategyPlugin) item(in, out []byte) int {
 
 // read takes an event out of its item. The sizes in it say where the hops are and how large each is.
 func (p *strategyPlugin) read(in []byte) bool {
-	le := binary.LittleEndian
 	e := &p.event
-	e.Kind = le.Uint16(in[abi.ItemKind:])
-	e.Now = int64(le.Uint64(in[abi.EventTime:]))
+	e.Kind = get16(in, abi.ItemKind)
+	e.Now = int64(get64(in, abi.EventTime))
 	copy(e.Name[:], in[abi.EventName:])
 	e.TTL, e.Reason = in[abi.EventTTL], in[abi.EventReason]
-	e.Seq, e.InFace = le.Uint32(in[abi.EventSeq:]), le.Uint32(in[abi.EventInFace:])
-	e.More = le.Uint32(in[abi.EventMore:])
-	fixed, size := int(le.Uint16(in[abi.ItemFixed:])), int(le.Uint16(in[abi.EventHopSize:]))
-	n := int(le.Uint16(in[abi.EventHopCount:]))
+	e.Seq, e.InFace = get32(in, abi.EventSeq), get32(in, abi.EventInFace)
+	e.More = get32(in, abi.EventMore)
+	fixed, size := int(get16(in, abi.ItemFixed)), int(get16(in, abi.EventHopSize))
+	n := int(get16(in, abi.EventHopCount))
 	if n > abi.MaxHops || size < abi.HopSize || fixed < abi.EventFixed || fixed+n*size > len(in) {
 		return false
 	}
 	for i := range n {
-		h := le.Uint64(in[fixed+i*size:])
+		h := get64(in, fixed+i*size)
 		p.hops[i] = Hop{Face: uint32(h), Cost: uint16(h >> 32), State: uint16(h >> 48)}
 	}
 	e.Hops = p.hops[:n]

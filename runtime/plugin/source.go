@@ -1,0 +1,136 @@
+package plugin
+
+import (
+	"bytes"
+	"embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path"
+	"strings"
+	"time"
+
+	"github.com/zmesh/zmesh/runtime/engine"
+	"github.com/zmesh/zmesh/sdk/guest/abi"
+	"github.com/zmesh/zmesh/sdk/guest/vectors"
+)
+
+// shipped holds the plugins that make has built before it built the binary. The README is there so that it is never empty.
+//
+//go:embed builtin
+var shipped embed.FS
+
+// maxModule bounds the file that is read at all, in bytes.
+const maxModule = 16 << 20
+
+// String gives "builtin:milesight", a path, or "bytes".
+func (s Source) String() string {
+	switch {
+	case s.Builtin != "":
+		return "builtin:" + s.Builtin
+	case s.Path != "":
+		return s.Path
+	}
+	return "bytes"
+}
+
+// ErrBuiltin says that a plugin does not ship, or that the binary was built without running make.
+var ErrBuiltin = errors.New("run make")
+
+// read gets the module's bytes.
+func (s Source) read() ([]byte, error) {
+	switch {
+	case s.Builtin != "" && s.Path == "" && s.Bytes == nil:
+		code, err := shipped.ReadFile(path.Join("builtin", s.Builtin+".wasm"))
+		if err != nil {
+			return nil, fmt.Errorf("built-in plugin %q is not in this binary: %w", s.Builtin, ErrBuiltin)
+		}
+		return code, nil
+	case s.Path != "" && s.Builtin == "" && s.Bytes == nil:
+		return readFile(s.Path)
+	case s.Bytes != nil && s.Builtin == "" && s.Path == "":
+		return s.Bytes, nil
+	}
+	return nil, errors.New("a plugin comes from a path, from the binary, or as bytes: give exactly one of them")
+}
+
+func readFile(file string) ([]byte, error) {
+	st, err := os.Stat(file)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("read the plugin: %w", err)
+	case !st.Mode().IsRegular():
+		return nil, fmt.Errorf("read the plugin: %s is no file", file)
+	case st.Size() > maxModule:
+		return nil, fmt.Errorf("read the plugin: %s has %d bytes and may have %d", file, st.Size(), maxModule)
+	}
+	return os.ReadFile(file)
+}
+
+// Builtins lists the plugins that are in this binary, by name.
+func Builtins() (names []string) {
+	entries, _ := shipped.ReadDir("builtin")
+	for _, e := range entries {
+		if name, ok := strings.CutSuffix(e.Name(), ".wasm"); ok {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// version is a module that was checked, with what it is instantiated with.
+type version struct {
+	source  Source
+	module  *engine.Module
+	config  []byte // list of values
+	vectors *vectors.File
+	since   time.Time
+}
+
+// inspect reads a module and makes sure that this host has its kind.
+func inspect(src Source) (*engine.Info, []byte, error) {
+	code, err := src.read()
+	if err != nil {
+		return nil, nil, err
+	}
+	info, err := engine.Read(code)
+	if err != nil {
+		return nil, nil, fmt.Errorf("%s: %w", src, err)
+	}
+	return info, code, nil
+}
+
+// checkKind refuses kinds that are named in the contract and not built yet.
+func checkKind(k Kind) error {
+	if k == KindDriver {
+		return errors.New("it is a driver, and this version of zmesh runs strategies and decoders only")
+	}
+	return nil
+}
+
+// engineOptions are the engine's for a kind.
+func engineOptions(k Kind, grants []string) engine.Options {
+	o := engine.Options{Grants: grants, MaxModule: maxModule}
+	switch k {
+	case KindStrategy:
+		o.MinInput, o.MinOutput = abi.StrategyInput, abi.StrategyOutput
+	case KindDecoder:
+		o.MinInput, o.MinOutput = abi.DecoderInput, abi.DecoderOutput
+	}
+	return o
+}
+
+// readVectors reads the vectors of a manifest. Those of strategies are scripted events, in another form, which is not built yet.
+func readVectors(m *engine.Manifest) (*vectors.File, error) {
+	if len(m.Vectors) == 0 || bytes.Equal(m.Vectors, []byte("null")) {
+		return &vectors.File{}, nil
+	}
+	if Kind(m.Kind) == KindDecoder {
+		return vectors.Read(m.Vectors)
+	}
+	if !json.Valid(m.Vectors) {
+		return nil, errors.New("vectors: no JSON")
+	}
+	return nil, fmt.Errorf("vectors: this version of zmesh runs those of decoders only, and this is a %s", m.Kind)
+}

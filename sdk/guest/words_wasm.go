@@ -1,0 +1,14 @@
+package guest
+
+import "unsafe"
+
+// The compiler for wasm puts a number together from bytes one by one, which made a decision a tenth slower. Wasm is
+// little-endian and loads unaligned, so a load of the whole word is the same.
+
+func get16(b []byte, at int) uint16 { _ = b[at+1]; return *(*uint16)(unsafe.Pointer(&b[at])) }
+func get32(b []byte, at int) uint32 { _ = b[at+3]; return *(*uint32)(unsafe.Pointer(&b[at])) }
+func get64(b []byte, at int) uint64 { _ = b[at+7]; return *(*uint64)(unsafe.Pointer(&b[at])) }
+
+func put16(b []byte, at int, v uint16) { _ = b[at+1]; *(*uint16)(unsafe.Pointer(&b[at])) = v }
+func put32(b []byte, at int, v uint32) { _ = b[at+3]; *(*uint32)(unsafe.Pointer(&b[at])) = v }
+func put64(b []byte, at int, v uint64) { _ = b[at+7]; *(*uint64)(unsafe.Pointer(&b[at])) = v }
