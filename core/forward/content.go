@@ -197,10 +197,26 @@ func (w *Worker) serve(r *received, a *claims, newest bool) (served int) {
 
 // isReply tells whether a Content is the answer of a forwarder's store to the newest that opened our subscription: what was
 // published before anyone here subscribed. A store's answers have TTL 7 (P-21) and what a forwarder passes on has less; but a producer's own
-// frames may have 7 too, so this is believed only of a peer that is known as a forwarder (P-18).
+// frames may have 7 too, so this is believed only of a peer that is known as a forwarder (P-18). At a renewal it is no such answer: then it
+// shows a tail that was lost (P-16).
 func (w *Worker) isReply(r *received, a *claims) bool {
-	return a.newest != nil && a.newest.In(Self) != nil && a.newest.Asks(r.face.id) &&
-		r.TTL == wire.MaxTTL && r.face.forwarder.Load()
+	if r.TTL != wire.MaxTTL || !r.face.forwarder.Load() {
+		return false
+	}
+	yes := w.opens(a.newest, a.sub, r.face.id)
+	w.eachWildEntry(r.key, wire.SeqNewest, func(e *table.Entry) {
+		yes = yes || w.opens(e, w.subs.Find(e.Key.Name), r.face.id)
+	})
+	return yes
+}
+
+// opens tells whether an entry is the newest that opened our subscription at a face, a moment ago.
+func (w *Worker) opens(e *table.Entry, s *table.Sub, face FaceID) bool {
+	if s == nil || !e.Asks(face) || e.In(Self) == nil {
+		return false
+	}
+	up := s.Up(face)
+	return up != nil && w.now.Mono-up.Opened <= pollExpiry*time.Second
 }
 
 // satisfy sends a Content to the askers of an entry and removes it.

@@ -206,7 +206,7 @@ func (w *Worker) openUp(s *table.Sub, id FaceID, left time.Duration, ttl uint8) 
 	}
 	u := s.Up(id)
 	if u == nil {
-		s.Ups = append(s.Ups, table.Upstream{Face: id})
+		s.Ups = append(s.Ups, table.Upstream{Face: id, Opened: w.now.Mono})
 		u = &s.Ups[len(s.Ups)-1]
 	}
 	seconds := (left + time.Second - 1) / time.Second

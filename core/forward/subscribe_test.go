@@ -211,11 +211,35 @@ func TestP16WhatWasPublishedBeforeIsNotPushed(t *testing.T) {
 	sub.nothing()
 	sensor.send(k.content(temp, 6, "after"))
 	sub.wants(wire.Content, 6)
+	wild := k.asker(a)
+	wild.send(k.interest("01ff03010000", wire.SeqSubscribe, 100))
+	wild.nothing()
 	late := k.asker(a)
 	late.send(k.interest(temp, wire.SeqSubscribe, 100)) // when a's own is covered
 	late.nothing()
 	sensor.send(k.content(temp, 7, "after"))
 	late.wants(wire.Content, 7)
+	wild.wants(wire.Content, 7)
+}
+
+// What is lost before anything came through is shown at the renewal all the same.
+func TestP16ALostBeginning(t *testing.T) {
+	for _, asked := range []string{temp, "01ff03010000"} {
+		k := newKit(t, 1)
+		a, b := k.node(1), k.node(2)
+		link, fa, _ := k.join(a, b)
+		k.route(a, "01", fa, 1)
+		k.step()
+		sensor, sub := k.peer(b, plain()), k.asker(a)
+		sub.send(k.interest(asked, wire.SeqSubscribe, 100))
+		k.m.RunFor(6 * time.Second)
+		link.Loss = 1
+		sensor.send(k.content(temp, 1, "lost"))
+		link.Loss = 0
+		sub.nothing()
+		k.m.RunFor(50 * time.Second)
+		sub.wants(wire.Content, 1)
+	}
 }
 
 func TestP16NoRouteKeptAndSentWhenOneAppears(t *testing.T) {

@@ -26,8 +26,9 @@ type Mesh struct {
 
 	// Frames counts what was sent over all links, lost or not.
 	Frames uint64
-	// Tap, if set, sees every frame that is sent, before the link decides what becomes of it.
-	Tap func(at time.Duration, link int, raw []byte)
+	// Tap, if set, sees every frame that is sent, before the link decides what becomes of it. side is the end that sends: of Join's
+	// two nodes 0 or 1; of Attach's the node is 0.
+	Tap func(at time.Duration, l *Link, side int, raw []byte)
 }
 
 // New makes an empty mesh. All that is random in it comes from seed.
@@ -213,7 +214,7 @@ func (l *Link) transmit(from int, raw []byte) {
 	m.Frames++
 	m.note(l.id<<1|from, raw)
 	if m.Tap != nil {
-		m.Tap(m.now, l.id, raw)
+		m.Tap(m.now, l, from, raw)
 	}
 	if l.cut || m.rng.Float64() < l.Loss {
 		return

@@ -58,6 +58,7 @@ type Asker struct {
 // Upstream is our own subscription at a face.
 type Upstream struct {
 	Face     FaceID
+	Opened   time.Duration // when it was sent for the first time
 	Sent     time.Duration
 	Deadline time.Duration
 	Asked    wire.Asked
