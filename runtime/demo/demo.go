@@ -127,7 +127,7 @@ func (d *stage) build(ctx context.Context) (string, error) {
 	}
 	err = errors.Join(
 		d.a.configure(0, false, neighbour{d.b, 5}, neighbour{d.c, 30}),
-		d.b.configure(100, true, neighbour{d.a, 5}, neighbour{d.c, 5}),
+		d.configureMiddle(),
 		d.c.configure(-1, false, neighbour{d.b, 5}, neighbour{d.a, 30}),
 	)
 	if err != nil {
@@ -140,6 +140,10 @@ func (d *stage) build(ctx context.Context) (string, error) {
 	}
 	d.decoders, err = loadDecoders(ctx)
 	return fmt.Sprintf("sensors %s, middle %s, reader %s", d.a.address(), d.b.address(), d.c.address()), err
+}
+
+func (d *stage) configureMiddle() error {
+	return d.b.configure(100, true, neighbour{d.a, 5}, neighbour{d.c, 5})
 }
 
 func loadDecoders(ctx context.Context) (*plugin.Manager, error) {
@@ -266,13 +270,28 @@ func (d *stage) killMiddle(ctx context.Context) (string, error) {
 	return d.arrive(ctx)
 }
 
+// restartMiddle starts the forwarder that was killed without any neighbour first, so that what it answers can only be from its disk.
 func (d *stage) restartMiddle(ctx context.Context) (string, error) {
-	if err := d.b.start(ctx); err != nil {
+	if err := errors.Join(d.b.configure(-1, false), d.b.start(ctx)); err != nil {
 		return "", err
 	}
+	if err := d.askMiddle(ctx); err != nil {
+		return "", err
+	}
+	if err := errors.Join(d.b.end(syscall.SIGTERM), d.configureMiddle(), d.b.start(ctx)); err != nil {
+		return "", err
+	}
+	if err := d.c.hopsTo(ctx, "middle"); err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("%d contents of before it was killed, asked while it had no neighbour", perAct*len(d.followed)), nil
+}
+
+// askMiddle asks for what the middle relayed before it was killed.
+func (d *stage) askMiddle(ctx context.Context) error {
 	n, err := dial(ctx, d.b, false)
 	if err != nil {
-		return "", err
+		return err
 	}
 	defer n.Close()
 	r := newReader(d.decoders, nil)
@@ -281,19 +300,16 @@ func (d *stage) restartMiddle(ctx context.Context) (string, error) {
 			c, err := get(ctx, n, s, seq)
 			switch {
 			case err != nil:
-				return "", err
+				return err
 			case c.TTL != wire.MaxTTL: // P-21
-				return "", fmt.Errorf("%s number %d came from further away", s.uri, seq)
+				return fmt.Errorf("%s number %d came from further away", s.uri, seq)
 			}
 			if err := r.check(ctx, s, &c); err != nil {
-				return "", err
+				return err
 			}
 		}
 	}
-	if err := d.c.hopsTo(ctx, "middle"); err != nil {
-		return "", err
-	}
-	return fmt.Sprintf("%d contents of before it was killed, from its own store", perAct*len(d.followed)), nil
+	return nil
 }
 
 func get(ctx context.Context, n *node.Node, s *sensor, seq uint32) (node.Content, error) {

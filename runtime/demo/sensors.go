@@ -32,7 +32,7 @@ var (
 	}
 	cayenne = []reading{
 		{"0167ffd7", map[string]any{"temperature_1": -4.1}},
-		{"02686c", map[string]any{"relative_humidity_2": 54.0}},
+		{"02686c", map[string]any{"humidity_2": 54.0}},
 		{"037457b8", map[string]any{"voltage_3": 224.56}},
 	}
 )
