@@ -55,6 +55,8 @@ func TestManyNamesComeBack(t *testing.T) {
 	shard := buffered
 	shard.LogBytes = 1 << 20
 	set := settings{fs: vfs.NewMem(), shard: shard, workers: 2}
+	set.clock, set.disk = eagerly()
+	set.disk.MemTableBytes = 0
 	n := set.start(t)
 	for seq := range each {
 		for i := range names {
