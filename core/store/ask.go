@@ -12,6 +12,7 @@ type Newest struct {
 	Seq       uint32
 	Ext       uint64
 	Arrived   time.Duration // since the node's start; below 0 if an earlier run stored it
+	Heard     time.Duration // when it came last, also as a copy of what was stored; below 0 as Arrived
 	Face      uint32        // where it came from; 0 after it was read from disk
 	Producer  bool          // came from the name's producer face
 	Covered   bool          // came through a live upstream subscription; false after it was read from disk
@@ -38,7 +39,10 @@ func (s *Shard) Exact(k name.Key, seq uint32) (body []byte, st Status) {
 	if e == nil {
 		return nil, Miss
 	}
-	at, _ := s.index.get(indexKey(id, seq))
+	var at uint64
+	if e.live > 0 {
+		at, _ = s.index.get(indexKey(id, seq))
+	}
 	if s.log.holds(pos(at)) {
 		r := s.log.at(pos(at))
 		if s.expired(e, r) {
@@ -69,7 +73,7 @@ func (s *Shard) Newest(k name.Key) (n Newest, st Status) {
 	if s.aged(e) {
 		return n, Miss
 	}
-	n = Newest{Seq: uint32(e.newest) & seqMask, Ext: e.newest, Arrived: e.newestTime, Producer: e.byProducer,
+	n = Newest{Seq: uint32(e.newest) & seqMask, Ext: e.newest, Arrived: e.newestTime, Heard: e.newestHeard, Producer: e.byProducer,
 		Published: e.published, Stale: e.newest < e.top}
 	if e.newestAt != 0 {
 		r := s.log.at(e.newestAt)

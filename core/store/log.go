@@ -119,6 +119,7 @@ func (r record) prev() pos              { return pos(binary.NativeEndian.Uint64(
 func (r record) arrived() time.Duration { return time.Duration(binary.NativeEndian.Uint64(r[16:])) }
 func (r record) entry() uint32          { return binary.NativeEndian.Uint32(r[24:]) }
 func (r record) face() uint32           { return binary.NativeEndian.Uint32(r[28:]) }
+func (r record) setFace(face uint32)    { binary.NativeEndian.PutUint32(r[28:], face) }
 func (r record) length() int            { return int(binary.NativeEndian.Uint16(r[32:])) }
 func (r record) flags() uint8           { return r[34] }
 func (r record) set(flags uint8)        { r[34] = flags }

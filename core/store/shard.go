@@ -39,28 +39,29 @@ const keyMark = 1 << 63
 
 // entry is what is known of a name. Entry 0 is the head of the ring of those with nothing in memory.
 type entry struct {
-	key        name.Key
-	top        uint64 // ext of the newest admitted; 0: none yet
-	newest     uint64 // ext of the newest stored; below top if the newest was not kept
-	newestAt   pos    // 0: not in memory
-	newestTime time.Duration
-	newestWall int64
-	lowest     uint64 // nothing below it is here, in memory or on disk
-	jump       uint64 // last of a forward jump that is not believed yet (P-17)
-	paidTo     time.Duration
-	highest    uint64 // ext of the highest number on disk; 0: none
-	newestMAC  uint32
-	next, prev uint32 // ring of those with nothing in memory, the one that became so first in front
-	live       uint32 // records in memory
-	lastHour   uint32 // latest hour of the backend with one of its contents
-	rule       uint16
-	run        uint16 // 1 + its run of suspects; 0: none
-	pins       uint16 // reads under way
-	jumps      uint8
-	inRing     bool
-	published  bool
-	byProducer bool // the newest came from the producer face
-	safe       bool // the newest is on disk
+	key         name.Key
+	top         uint64 // ext of the newest admitted; 0: none yet
+	newest      uint64 // ext of the newest stored; below top if the newest was not kept
+	newestAt    pos    // 0: not in memory
+	newestTime  time.Duration
+	newestHeard time.Duration // when it came last, also as a copy
+	newestWall  int64
+	lowest      uint64 // nothing below it is here, in memory or on disk
+	jump        uint64 // last of a forward jump that is not believed yet (P-17)
+	paidTo      time.Duration
+	highest     uint64 // ext of the highest number on disk; 0: none
+	newestMAC   uint32
+	next, prev  uint32 // ring of those with nothing in memory, the one that became so first in front
+	live        uint32 // records in memory
+	lastHour    uint32 // latest hour of the backend with one of its contents
+	rule        uint16
+	run         uint16 // 1 + its run of suspects; 0: none
+	pins        uint16 // reads under way
+	jumps       uint8
+	inRing      bool
+	published   bool
+	byProducer  bool // the newest came from the producer face
+	safe        bool // the newest is on disk
 }
 
 // Put is a content that arrived and was admitted (P-17).
@@ -184,6 +185,9 @@ func (s *Shard) compare(id uint32, e *entry, p *Put, ext uint64) (twin uint64, c
 // number back (P-13) got no answer, and sends it once more.
 func (s *Shard) duplicate(id uint32, e *entry, p *Put, ext uint64) Outcome {
 	s.stats.Duplicates++
+	if ext == e.newest {
+		s.heardAgain(e, p)
+	}
 	if at, _ := s.index.get(indexKey(id, p.Seq)); s.log.holds(pos(at)) {
 		r := s.log.at(pos(at))
 		if r.is(failed) && r.ext() == ext && s.write(e, p, ext, s.rules[e.rule].Class) {
@@ -191,6 +195,16 @@ func (s *Shard) duplicate(id uint32, e *entry, p *Put, ext uint64) Outcome {
 		}
 	}
 	return Outcome{Verdict: Duplicate, Ext: ext}
+}
+
+// heardAgain notes that the newest came once more: whoever sent it says that it is the newest still (P-15). It does not keep it
+// longer.
+func (s *Shard) heardAgain(e *entry, p *Put) {
+	e.newestHeard = p.Now
+	if p.Producer && e.newestAt != 0 {
+		e.byProducer = true
+		s.log.at(e.newestAt).setFace(p.Face)
+	}
 }
 
 // admit takes a content that has its place in the order.
@@ -272,7 +286,7 @@ func (s *Shard) store(id uint32, e *entry, p *Put, ext uint64, class Class) {
 		e.lowest = ext
 	}
 	if ext <= e.top && ext >= e.newest {
-		e.newest, e.newestAt, e.newestTime, e.newestWall = ext, at, p.Now, p.Wall
+		e.newest, e.newestAt, e.newestTime, e.newestHeard, e.newestWall = ext, at, p.Now, p.Now, p.Wall
 		e.newestMAC, e.byProducer, e.safe = macOf(p.Body), p.Producer, false
 		s.stats.Newest++
 	}

@@ -368,3 +368,20 @@ func TestRuleFor(t *testing.T) {
 		t.Errorf("%v allocations", n)
 	}
 }
+
+// A copy of the newest says that it is the newest still (P-15), and who says so; it is not kept longer for that.
+func TestP15HeardAgain(t *testing.T) {
+	r := newRig(t, Config{Retention: time.Hour})
+	k := key(1)
+	r.want(r.relay(k, 5, "a"), Stored, true)
+	first := r.now
+	r.pass(50 * time.Minute)
+	r.want(r.put(k, 5, "a"), Duplicate, false)
+	if n, _ := r.s.Newest(k); n.Arrived != first || n.Heard != r.now || n.Face != 1 || !n.Producer {
+		t.Errorf("%+v, want it arrived at %s, heard at %s from the producer", n, first, r.now)
+	}
+	r.pass(11 * time.Minute)
+	if _, st := r.s.Newest(k); st != Miss {
+		t.Errorf("%v after its retention", st)
+	}
+}

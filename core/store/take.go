@@ -117,7 +117,7 @@ func (s *Shard) recall(id uint32, e *entry, c *Completion) {
 	e.live++
 	s.wake(id, e)
 	e.newestAt = s.append(id, &p, c.Ext, committed|flag(c.Producer, fromProducer))
-	e.newest, e.newestTime, e.newestWall = c.Ext, p.Now, c.Wall
+	e.newest, e.newestTime, e.newestHeard, e.newestWall = c.Ext, p.Now, p.Now, c.Wall
 	e.newestMAC, e.byProducer = macOf(c.Body), c.Producer
 }
 
@@ -187,7 +187,7 @@ func (s *Shard) load(l *Loaded) {
 	}
 	id, e := s.newEntry(l.Key)
 	e.top, e.newest, e.highest, e.lowest = l.Newest, l.Newest, l.Newest, 1
-	e.newestWall, e.newestTime = l.Wall, s.arrival(l.Wall)
+	e.newestWall, e.newestTime, e.newestHeard = l.Wall, s.arrival(l.Wall), s.arrival(l.Wall)
 	e.newestMAC, e.byProducer, e.published = l.MAC, l.Producer, l.Published
 	e.lastHour, e.safe = l.Hour, true
 	s.rest(id, e)
