@@ -39,10 +39,7 @@ func (s *Shard) Exact(k name.Key, seq uint32) (body []byte, st Status) {
 	if e == nil {
 		return nil, Miss
 	}
-	var at uint64
-	if e.live > 0 {
-		at, _ = s.index.get(indexKey(id, seq))
-	}
+	at, _ := s.index.get(indexKey(id, seq))
 	if s.log.holds(pos(at)) {
 		r := s.log.at(pos(at))
 		if s.expired(e, r) {
