@@ -1,0 +1,92 @@
+package plugin
+
+import (
+	"errors"
+	"os"
+	"testing"
+
+	"github.com/zmesh/zmesh/core/forward"
+	"github.com/zmesh/zmesh/runtime/engine/wasmtest"
+	"github.com/zmesh/zmesh/sdk/guest/abi"
+)
+
+// builtin gives a plugin that ships. Run by make they must be there; a bare `go test` on a fresh clone skips.
+func builtin(t testing.TB, name string) Source {
+	t.Helper()
+	src := Source{Builtin: name}
+	if _, err := src.read(); errors.Is(err, ErrBuiltin) {
+		if os.Getenv("ZMESH_PLUGINS") != "" {
+			t.Fatal(err)
+		}
+		t.Skip(err)
+	}
+	return src
+}
+
+// manager makes one that the test closes, and a channel of its journal.
+func manager(t testing.TB, opt Options) (*Manager, <-chan Entry) {
+	t.Helper()
+	entries := make(chan Entry, 10000)
+	opt.Journal = func(e Entry) { entries <- e }
+	m, err := NewManager(opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := m.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return m, entries
+}
+
+// load loads a module under a name.
+func load(t testing.TB, m *Manager, name string, src Source) {
+	t.Helper()
+	if err := m.Load(t.Context(), Spec{Name: name, Source: src}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// strategyOf gives a worker's strategy.
+func strategyOf(t testing.TB, m *Manager, name string, worker int) forward.Strategy {
+	t.Helper()
+	s, err := m.Strategy(name, worker)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// await reads the journal up to an entry.
+func await(t testing.TB, entries <-chan Entry, what string) Entry {
+	t.Helper()
+	for {
+		select {
+		case e := <-entries:
+			if e.What == what {
+				return e
+			}
+		case <-t.Context().Done():
+			t.Fatalf("no %q in the journal", what)
+		}
+	}
+}
+
+// sender is a hand-made strategy that sends everything to one face.
+func sender(face byte) *wasmtest.Guest {
+	return &wasmtest.Guest{Output: wasmtest.Item(abi.StatusOK, 1, abi.SendTo, 0, 0, 0, face, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)}
+}
+
+// handMade makes a source of a guest.
+func handMade(g *wasmtest.Guest) Source { return Source{Bytes: g.Bytes()} }
+
+// twoHops is an event that best-route answers with face 2.
+func twoHops() *forward.Event {
+	return &forward.Event{Seq: 7, InFace: 1, TTL: 5, Hops: []forward.NextHop{{Face: 2, Cost: 1}, {Face: 3, Cost: 9}}}
+}
+
+// decoderGuest is a hand-made decoder with a fixed answer.
+func decoderGuest(output []byte) *wasmtest.Guest {
+	return &wasmtest.Guest{Manifest: map[string]any{"kind": "decoder"}, Output: output}
+}
