@@ -246,6 +246,7 @@ func (w *Worker) consult(e *table.Entry, in *table.In, kind EventKind, why wire.
 	for i := range ev.Hops {
 		ev.Hops[i].State |= hopState(e, ev.Hops[i].Face)
 	}
+	w.stale = false
 	w.cmds = w.strategy.Decide(ev, w.cmds[:0])
 	final := wire.ReturnReason(0)
 	for _, c := range w.cmds[:min(len(w.cmds), MaxCommands)] {
@@ -260,6 +261,10 @@ func (w *Worker) consult(e *table.Entry, in *table.In, kind EventKind, why wire.
 			w.dropEntry(e)
 			return
 		}
+	}
+	if w.stale && final == 0 && !e.Live(w.now.Mono, Self) {
+		w.consult(e, in, ReturnIn, wire.ReturnNoRoute) // once more for each hop that is out, so it comes to an end
+		return
 	}
 	w.conclude(e, final)
 }
@@ -313,7 +318,7 @@ func (w *Worker) askMany(e *table.Entry, in *table.In, ev *Event, c Command) {
 }
 
 // ask sends the Interest of an in-record to a face, unless the same key left there less than 4 s ago (P-2a): then that face counts as
-// asked. For a sleeper it is held (P-8).
+// asked, or, if that was for an entry that has ended since, as returned. For a sleeper it is held (P-8).
 func (w *Worker) ask(e *table.Entry, in *table.In, ev *Event, to FaceID) bool {
 	f := w.usable(to)
 	if f == nil || to == in.Face || !ev.has(to) {
@@ -338,8 +343,10 @@ func (w *Worker) transmit(e *table.Entry, in *table.In, f *Face) bool {
 	in.Sent = true
 	if in.Timed() && !w.seen.MarkSent(w.now.Mono, table.SeenKey{Name: e.Key.Name, Seq: e.Key.Seq, Asked: in.Asked}, f.id) {
 		w.stats.Suppressed++
-		if e.Out(f.id) == nil {
+		if e.Out(f.id) == nil { // for an entry that has ended since: what the face had to say, it has said
 			w.record(e, in, f)
+			e.Out(f.id).Returned = wire.ReturnNoRoute
+			w.stale = true
 		}
 		return true
 	}

@@ -125,7 +125,10 @@ func (w *Worker) revise(s *table.Sub, anew bool) {
 			w.openUp(s, id, left, ttl-1)
 		}
 	}
-	s.Renew = w.now.Mono + max(left/2, renewPause)
+	// Looking at it again must not put the renewal off: routes may change oftener than half an expiry lasts.
+	if next := w.now.Mono + max(left/2, renewPause); anew || s.Renew <= w.now.Mono || next < s.Renew {
+		s.Renew = next
+	}
 }
 
 // Renewals come at half of what is left (P-16), so without these they would come ever faster towards the end of the last asker.

@@ -143,6 +143,20 @@ func TestP16Renewal(t *testing.T) {
 	}
 }
 
+func TestP16RouteChangesDoNotPutTheRenewalOff(t *testing.T) {
+	l := newLine(t, 2)
+	l.reader.send(l.interest(far, wire.SeqSubscribe, 1000))
+	l.up[0].opened()
+	for cost := uint16(10); cost < 80; cost++ { // one a second, at another face
+		l.route(l.n, "02", l.up[1].face, cost)
+		l.m.RunFor(time.Second)
+	}
+	l.up[0].opened()
+	l.up[1].nothing()
+	k := l.kit
+	k.sweep = 20 * time.Minute
+}
+
 func TestP16RenewalFollowsTheAskers(t *testing.T) {
 	l := newLine(t, 1)
 	for range 10 { // the public client: 60 s, renewed with time to spare

@@ -95,6 +95,21 @@ func TestP5ForwardedByItsOwnerAlone(t *testing.T) {
 	})
 }
 
+func TestP5AFaceThatAsksAnewHasEveryNameAgain(t *testing.T) {
+	k := newKit(t, 1)
+	n := k.node(1)
+	sensor, reader, other := k.peer(n, plain()), k.asker(n), k.asker(n)
+	sensor.send(k.content(temp, 1, "x"))
+	for range 3 { // while another's Interest for the pattern stands
+		reader.send(k.interest("01ff03010000", 0, 1))
+		if got := reader.take(); count(got, wire.Content) != 1 {
+			t.Errorf("got %s", show(got))
+		}
+		other.send(k.interest("01ff03010000", 0, 4))
+		k.m.RunFor(1500 * time.Millisecond)
+	}
+}
+
 // A Return says that no other node will answer; what is stored here is sent all the same, paced.
 func TestP5AReturnDoesNotEndTheStoresAnswers(t *testing.T) {
 	l := newLine(t, 1)

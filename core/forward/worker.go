@@ -47,6 +47,7 @@ type Worker struct {
 	known  knownProducer
 	marks  []uint64 // by slot: the serial number of the last Content sent there, so that overlapping subscriptions send it once
 	serial uint64
+	stale  bool // a face that the strategy chose had the Interest before this entry was made
 	alarm  budget
 	stats  WorkerStats
 }
