@@ -21,7 +21,19 @@ endif
 
 .PHONY: build test format vet staticcheck tests soak bench demo clean
 
-build:
+# The plugins that ship are built to wasm and embedded in the binary. A module is built again when its source, the guest SDK or the
+# step that builds it has changed.
+PLUGINS := $(wildcard plugins/*/*)
+BUILTIN := $(foreach p,$(PLUGINS),runtime/plugin/builtin/$(notdir $(p)).wasm)
+GUEST := $(shell find sdk/guest runtime/plugin/build -name '*.go' ! -name '*_test.go') runtime/engine/manifest.go
+
+define builtin
+runtime/plugin/builtin/$(notdir $(1)).wasm: $$(shell find $(1) -type f ! -name '*_test.go' ! -name '*.md') $$(GUEST)
+	CGO_ENABLED=0 go run ./runtime/plugin/build/shipped runtime/plugin/builtin $(1)
+endef
+$(foreach p,$(PLUGINS),$(eval $(call builtin,$(p))))
+
+build: $(BUILTIN)
 	CGO_ENABLED=0 go build -trimpath -o bin/zmesh ./runtime/cmd/zmesh
 
 test: format vet staticcheck tests
@@ -37,23 +49,24 @@ vet:
 staticcheck:
 	$(TOOL) staticcheck ./...
 
+# ZMESH_PLUGINS=1 makes a test that needs a plugin fail without it, where a plain `go test` skips.
 # NEED_RACE=1 makes a missing C compiler an error: .ci/run sets it.
-tests:
+tests: $(BUILTIN)
 	@echo 'tests $(RACE_TEXT)'
 	@test -n "$(CC_PATH)" -o -z "$(NEED_RACE)" || { echo "NEED_RACE is set: install a C compiler"; exit 1; }
-	$(RACE) ./...
+	ZMESH_PLUGINS=1 $(RACE) ./...
 
 # A long test is named TestSoak…, reads its fraction from ZMESH_SOAK and skips where that is not set.
-soak:
+soak: $(BUILTIN)
 	.ci/fuzz $(SOAK)
 	@echo 'soak tests, fraction $(SOAK), $(RACE_TEXT)'
-	ZMESH_SOAK=$(SOAK) $(RACE) -run '^TestSoak' -timeout 6h ./...
+	ZMESH_PLUGINS=1 ZMESH_SOAK=$(SOAK) $(RACE) -run '^TestSoak' -timeout 6h ./...
 
-bench:
+bench: $(BUILTIN)
 	go test -run '^$$' -bench . -benchmem ./...
 
 demo: build
 	bin/zmesh demo
 
 clean:
-	rm -rf bin
+	rm -rf bin runtime/plugin/builtin/*.wasm

@@ -3,12 +3,27 @@ package plugin
 import (
 	"errors"
 	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/zmesh/zmesh/core/forward"
 	"github.com/zmesh/zmesh/runtime/engine/wasmtest"
 	"github.com/zmesh/zmesh/sdk/guest/abi"
 )
+
+// cache keeps what was compiled from one test to the next: a Go guest takes seconds under the race detector.
+var cache string
+
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "zmesh-plugin-test-")
+	if err != nil {
+		panic(err)
+	}
+	cache = filepath.Join(dir, "cache")
+	code := m.Run()
+	os.RemoveAll(dir)
+	os.Exit(code)
+}
 
 // builtin gives a plugin that ships. Run by make they must be there; a bare `go test` on a fresh clone skips.
 func builtin(t testing.TB, name string) Source {
@@ -28,6 +43,9 @@ func manager(t testing.TB, opt Options) (*Manager, <-chan Entry) {
 	t.Helper()
 	entries := make(chan Entry, 10000)
 	opt.Journal = func(e Entry) { entries <- e }
+	if opt.CacheDir == "" {
+		opt.CacheDir = cache
+	}
 	m, err := NewManager(opt)
 	if err != nil {
 		t.Fatal(err)

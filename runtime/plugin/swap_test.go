@@ -56,7 +56,7 @@ func deciding(t *testing.T, m *Manager, name string, workers int) (stop func() m
 // closed instance or an empty holder.
 func TestSwapWhileWorkersDecide(t *testing.T) {
 	const workers, swaps = 3, 60
-	m, _ := manager(t, Options{Workers: workers, CacheDir: t.TempDir() + "/cache"})
+	m, _ := manager(t, Options{Workers: workers})
 	versions := []Source{handMade(sender(10)), handMade(sender(11))}
 	load(t, m, "s", versions[0])
 	stop := deciding(t, m, "s", workers)
