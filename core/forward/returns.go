@@ -119,10 +119,8 @@ func (w *Worker) schedule(e *table.Entry) {
 	if e.Fallback != 0 {
 		sooner(e.Fallback)
 	}
-	if in := unsent(e); in != nil && !e.Waiting {
-		if at := max(covered(e, w.now.Mono), again(in)); at > w.now.Mono {
-			sooner(at)
-		}
+	if in := unsent(e); in != nil && !e.Waiting && e.Wild == nil {
+		sooner(max(covered(e, w.now.Mono), again(in)))
 	}
 	if e.Timer != 0 {
 		w.wheel.Move(e.Timer, next)

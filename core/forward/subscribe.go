@@ -117,6 +117,7 @@ func (w *Worker) revise(s *table.Sub, anew bool) {
 	}
 	left := min(longest-w.now.Mono, w.lim.SubscriptionExpiry)
 	if ttl == 0 || left <= 0 {
+		s.Renew = 0
 		return
 	}
 	for _, id := range w.upstreams(s) {
@@ -302,7 +303,7 @@ func (w *Worker) scheduleSub(s *table.Sub) {
 			next = d
 		}
 	}
-	if s.Renew > w.now.Mono && s.Renew < next {
+	if s.Renew != 0 && s.Renew < next { // due already, if the timer's tick has not come yet
 		next = s.Renew
 	}
 	if s.Timer != 0 {
