@@ -77,7 +77,7 @@ func BenchmarkHit(b *testing.B) {
 // rounds is a set of Interests and the Contents that answer them, each for another name.
 type rounds struct{ asks, answers [][]byte }
 
-const roundNames = 1 << 14
+const roundNames = 1 << 12
 
 func (r *rig) rounds() rounds {
 	var out rounds

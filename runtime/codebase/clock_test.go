@@ -30,7 +30,7 @@ func globalOf(name string) bool {
 
 // goroutines are started in the core by these packages only, and ended and waited for there; nothing starts one on the data path.
 var goroutines = map[string]string{
-	"core/store": "writes, syncs and reads beside the path",
+	"core/store/disk": "writes, syncs and reads beside the path",
 }
 
 func TestCoreHasNoClockOfItsOwn(t *testing.T) {
