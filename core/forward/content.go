@@ -18,7 +18,7 @@ func (w *Worker) content(r *received) drop.Reason {
 	}
 	w.put = store.Put{
 		Key: r.key, Seq: r.Seq, Body: r.Body, Now: w.now.Mono, Wall: w.now.Wall, Face: uint32(r.face.id),
-		Producer: a.producer, Covered: a.covered, NeverCache: w.naming(r.key).NeverCached(r.Name),
+		Producer: a.producer, Covered: a.covered, ByNumber: a.byNumber && !a.producer, NeverCache: w.naming(r.key).NeverCached(r.Name),
 	}
 	out := w.store.Put(&w.put)
 	switch out.Verdict {
@@ -78,6 +78,7 @@ type claims struct {
 	sub           *table.Sub
 	solicited     bool // its face was asked (P-17)
 	doubtful      bool // a far jump: it must not end the numbers of subscribers (P-17)
+	byNumber      bool // … for its number alone: it need not be the newest (P-15)
 	covered       bool // … by a live subscription of ours (P-15 b)
 	producer      bool // it came from the name's producer face
 }
@@ -93,7 +94,12 @@ func (w *Worker) claims(r *received) (a claims) {
 	a.find(w, r)
 	a.solicited = a.exact.Asks(r.face.id) || a.newest.Asks(r.face.id)
 	a.covered = w.through(a.sub, r.face.id)
-	w.eachWildEntry(r.key, r.Seq, func(e *table.Entry) { a.solicited = a.solicited || e.Asks(r.face.id) })
+	newest := a.newest.Asks(r.face.id)
+	w.eachWildEntry(r.key, r.Seq, func(e *table.Entry) {
+		a.solicited = a.solicited || e.Asks(r.face.id)
+		newest = newest || e.Key.Seq == wire.SeqNewest && e.Asks(r.face.id)
+	})
+	a.byNumber = a.solicited && !newest
 	w.eachWildSub(r.key, func(s *table.Sub) { a.covered = w.through(s, r.face.id) || a.covered })
 	a.solicited = a.solicited || a.covered
 	return a

@@ -107,7 +107,7 @@ func TestP15bOnlyWhileTheFaceIsUp(t *testing.T) {
 
 func TestP15cNewestMaxAge(t *testing.T) {
 	l := newLine(t, 1)
-	l.reader.send(l.interest(far, 5, 2))
+	l.reader.send(l.interest(far, 0, 2))
 	l.up[0].take()
 	l.up[0].send(l.content(far, 5, "x"))
 	l.reader.take()
@@ -119,6 +119,24 @@ func TestP15cNewestMaxAge(t *testing.T) {
 	l.reader.send(l.interest(far, 0, 2))
 	l.reader.nothing()
 	l.up[0].wants(wire.Interest, 0)
+}
+
+// What was asked for by its number may be an old one, however lately it came.
+func TestP15cAnExactAnswerShowsNoNewest(t *testing.T) {
+	for _, n := range []string{far, "02ff03010000"} {
+		l := newLine(t, 1)
+		l.reader.send(l.interest(n, 5, 2))
+		l.up[0].wants(wire.Interest, 5)
+		l.up[0].send(l.content(far, 5, "x"))
+		l.reader.take()
+		l.reader.send(l.interest(far, 0, 2))
+		l.reader.nothing()
+		l.up[0].take()
+		l.up[0].send(l.content(far, 9, "newest"))
+		l.reader.take()
+		l.reader.send(l.interest(far, 0, 2))
+		l.reader.wants(wire.Content, 9)
+	}
 }
 
 func TestP15StoredCopyAtHalfTheExpiry(t *testing.T) {

@@ -12,7 +12,7 @@ type Newest struct {
 	Seq       uint32
 	Ext       uint64
 	Arrived   time.Duration // since the node's start; below 0 if an earlier run stored it
-	Heard     time.Duration // when it came last, also as a copy of what was stored; below 0 as Arrived
+	Heard     time.Duration // when it came last as the newest, also as a copy of what was stored; below 0 as Arrived, or if it never did
 	Face      uint32        // where it came from; 0 after it was read from disk
 	Producer  bool          // came from the name's producer face
 	Covered   bool          // came through a live upstream subscription; false after it was read from disk

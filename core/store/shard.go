@@ -3,6 +3,7 @@ package store
 import (
 	"bytes"
 	"encoding/binary"
+	"math"
 	"time"
 
 	"github.com/zmesh/zmesh/core/name"
@@ -74,6 +75,7 @@ type Put struct {
 	Face       uint32
 	Producer   bool  // came from the name's producer face (P-17)
 	Covered    bool  // came through a live upstream subscription (P-16)
+	ByNumber   bool  // came because its number was asked for: that does not show that it is the newest (P-15)
 	NeverCache bool  // the name's class is never cached
 	Share      int64 // bytes an hour that the face may store; 0: a quarter of Config.HourBytes; Unlimited (P-22)
 }
@@ -197,10 +199,15 @@ func (s *Shard) duplicate(id uint32, e *entry, p *Put, ext uint64) Outcome {
 	return Outcome{Verdict: Duplicate, Ext: ext}
 }
 
+// neverHeard is when a newest was heard of that only its number brought here.
+const neverHeard = time.Duration(math.MinInt64 / 4)
+
 // heardAgain notes that the newest came once more: whoever sent it says that it is the newest still (P-15). It does not keep it
 // longer.
 func (s *Shard) heardAgain(e *entry, p *Put) {
-	e.newestHeard = p.Now
+	if !p.ByNumber {
+		e.newestHeard = p.Now
+	}
 	if p.Producer && e.newestAt != 0 {
 		e.byProducer = true
 		s.log.at(e.newestAt).setFace(p.Face)
@@ -287,6 +294,9 @@ func (s *Shard) store(id uint32, e *entry, p *Put, ext uint64, class Class) {
 	}
 	if ext <= e.top && ext >= e.newest {
 		e.newest, e.newestAt, e.newestTime, e.newestHeard, e.newestWall = ext, at, p.Now, p.Now, p.Wall
+		if p.ByNumber {
+			e.newestHeard = neverHeard
+		}
 		e.newestMAC, e.byProducer, e.safe = macOf(p.Body), p.Producer, false
 		s.stats.Newest++
 	}
