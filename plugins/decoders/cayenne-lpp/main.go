@@ -36,8 +36,8 @@ type kind struct {
 }
 
 const (
-	gravity = 9.80665   // m/s² in a g, which SenML has no unit for
-	turn    = 1. / 360. // turns in a degree: SenML has a rate (1/s) and no degrees a second
+	gravity = 9.80665 // m/s² in a g, which SenML has no unit for
+	turn    = 360     // degrees: SenML has a rate (1/s) and no degrees a second
 )
 
 func one(name, unit string, size int, signed bool, steps float64) []part {
@@ -75,7 +75,7 @@ var kinds = []kind{
 	{131, false, one("energy", "kWh", 4, false, 1000)},
 	{132, false, one("direction", "deg", 2, false, 1)},
 	{133, false, one("time", "s", 4, false, 1)},
-	{134, false, three("rotation", "1/s", turn, 100)},
+	{134, false, three("rotation", "1/s", 1, 100*turn)},
 	{135, false, []part{
 		{"colour_red", "", 1, false, 1, 1},
 		{"colour_green", "", 1, false, 1, 1},

@@ -45,7 +45,7 @@ var fields = []field{
 	{0xFF, 0x0A, 2, version("firmware_version")},
 	{0xFF, 0x0B, 1, func(_ []byte, out *guest.Records) { out.Add(guest.Bool("power_on", true).As(abi.Event)) }},
 	{0xFF, 0x0F, 1, number("device_class", unsigned, 1, "")},
-	{0xFF, 0x16, 8, func(b []byte, out *guest.Records) { out.Add(guest.Text("serial_number", hex(b))) }},
+	{0xFF, 0x16, 8, func(b []byte, out *guest.Records) { out.Add(guest.Text("serial_number", hexText(b))) }},
 }
 
 // Decode implements [guest.Decoder].
@@ -60,10 +60,10 @@ func (milesight) Decode(p *guest.Payload, out *guest.Records) {
 		f := find(b[0], b[1])
 		switch {
 		case f == nil:
-			out.Fail("unknown channel " + hex(b[:1]) + " type " + hex(b[1:2]))
+			out.Fail("unknown channel " + hexText(b[:1]) + " type " + hexText(b[1:2]))
 			return
 		case len(b) < 2+f.size:
-			out.Fail("truncated: channel " + hex(b[:1]) + " type " + hex(b[1:2]) + " is cut off")
+			out.Fail("truncated: channel " + hexText(b[:1]) + " type " + hexText(b[1:2]) + " is cut off")
 			return
 		}
 		f.read(b[2:2+f.size], out)
@@ -101,7 +101,7 @@ func number(name string, read func([]byte) float64, steps float64, unit string) 
 func flag(name string) func([]byte, *guest.Records) {
 	return func(b []byte, out *guest.Records) {
 		if b[0] > 1 {
-			out.Warn(name + " is " + hex(b) + ", want 00 or 01: taken as 01")
+			out.Warn(name + " is " + hexText(b) + ", want 00 or 01: taken as 01")
 		}
 		out.Add(guest.Bool(name, b[0] != 0))
 	}
@@ -146,7 +146,7 @@ func decimal(n byte) string {
 	return string(rune('0'+n)) + s
 }
 
-func hex(b []byte) string {
+func hexText(b []byte) string {
 	const digits = "0123456789abcdef"
 	s := make([]byte, 0, 2*len(b))
 	for _, c := range b {
