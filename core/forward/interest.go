@@ -429,7 +429,7 @@ func (w *Worker) verdict(e *table.Entry) (why wire.ReturnReason, node uint32) {
 		return wire.ReturnNotHere, w.n.cfg.ID
 	}
 	for _, reason := range [...]wire.ReturnReason{
-		wire.ReturnNotHere, wire.ReturnCongestion, wire.ReturnTTL, wire.ReturnExpired, wire.ReturnRefused,
+		wire.ReturnNotHere, wire.ReturnCongestion, wire.ReturnTTL, wire.ReturnExpired, wire.ReturnRefused, wire.ReturnNoRoute,
 	} {
 		for i := range e.Outs {
 			if o := &e.Outs[i]; o.Returned == reason {
