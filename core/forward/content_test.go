@@ -169,22 +169,17 @@ func TestP17ProducerFaceIsANextHop(t *testing.T) {
 }
 
 func TestP17SameNumberOtherBytes(t *testing.T) {
-	l := newLine(t, 0)
-	first, other := l.peer(l.n, plain()), l.peer(l.n, plain())
-	first.send(l.content(temp, 100, "first"))
-	l.route(l.n, "01", other.face, 1)
-	l.reader.send(l.interest(temp, 0, 2))
-	l.reader.take()
-	l.n.Do(func(n *forward.Node) { n.RemoveFace(l.m.Now(), first.face.Get().ID()) })
+	l := newLine(t, 1)
+	sensor := l.peer(l.n, plain())
+	l.route(l.n, "01", l.up[0].face, 1)
+	sensor.send(l.content(temp, 100, "first"))
+	l.n.Do(func(n *forward.Node) { n.RemoveFace(l.m.Now(), sensor.face.Get().ID()) })
 	l.m.RunFor(3 * time.Second)
 	l.reader.send(l.interest(temp, 0, 4))
-	other.wants(wire.Interest, 0)
-	noPublish := l.peer(l.n, forward.FaceConfig{})
-	l.route(l.n, "01", noPublish.face, 1)
-	other.send(l.back(wire.Frame{Name: nm(temp), Payload: make([]byte, 8)}, wire.ReturnNoRoute)) // not what was asked
-	other.dropped(drop.UnsolicitedReturn)
-	other.send(l.content(temp, 100, "second"))
-	l.reader.take()
+	l.up[0].wants(wire.Interest, 0)
+	l.up[0].send(l.content(temp, 100, "second"))
+	l.up[0].dropped(drop.Conflict)
+	l.reader.nothing()
 	l.reader.send(l.interest(temp, 100, 0))
 	if got := l.reader.wants(wire.Content, 100); string(got.Payload) != "first" {
 		t.Errorf("got %q", got.Payload)

@@ -131,6 +131,27 @@ func TestP2aALoopIsDropped(t *testing.T) {
 	l.up[0].nothing() // it is no asker
 }
 
+// What comes by a second way after it was returned on the first waits for nobody.
+func TestP2aASecondWayAfterTheReturn(t *testing.T) {
+	l := newLine(t, 2)
+	other := l.asker(l.n)
+	raw := l.interest(far, 5, 3)
+	l.reader.send(raw)
+	for _, p := range l.up {
+		p.send(l.back(p.wants(wire.Interest, 5), wire.ReturnNoRoute))
+	}
+	l.reader.returned(wire.ReturnNoRoute)
+	other.send(raw)
+	other.returned(wire.ReturnNoRoute)
+	for _, p := range l.up {
+		p.nothing()
+	}
+	third := l.asker(l.n)
+	l.route(l.n, "02", third.face, 9) // where it has not been it goes
+	l.asker(l.n).send(raw)
+	third.wants(wire.Interest, 5)
+}
+
 // The in-record of a face far away is not shortened for others: whoever waits longer is asked for again when the faces that were
 // asked have forgotten the Interest.
 func TestP2aAShortRetryDoesNotStarveALongWait(t *testing.T) {

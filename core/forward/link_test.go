@@ -45,6 +45,8 @@ func TestP9PublicKey(t *testing.T) {
 		{"another key id", func(k *kit) []byte {
 			raw := k.public(wire.Header{Name: nm(onboard), Seq: 1, TTL: 7}, a[:])
 			raw[7] |= 0x40
+			mac := wire.NewCMAC(wire.PublicKey).Sum(raw[1 : len(raw)-wire.MACSize])
+			copy(raw[len(raw)-wire.MACSize:], mac[12:])
 			return raw
 		}, drop.UnknownKey},
 		{"neither key", func(k *kit) []byte {

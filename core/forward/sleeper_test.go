@@ -59,7 +59,7 @@ func TestP8WhoSleeps(t *testing.T) {
 		}, true},
 		{"silent for a day", proxy(), func(k *kit, p *peer) {
 			p.send(k.sleepy(temp, 5, true))
-			k.m.RunFor(24 * time.Hour)
+			k.m.RunFor(24*time.Hour + time.Second)
 		}, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -69,6 +69,9 @@ func TestP8WhoSleeps(t *testing.T) {
 			l.reader.send(l.interest(temp, 3, 2))
 			if held := count(sensor.take(), wire.Interest) == 0; held != c.sleep {
 				t.Errorf("held %v, want %v", held, c.sleep)
+			}
+			if s := l.n.Worker(0).Stats(); s.Sleepers > 0 != c.sleep {
+				t.Errorf("%d sleepers", s.Sleepers)
 			}
 			other := l.asker(l.n)
 			other.send(l.interest("010204010000", 3, 2)) // the entry is for its name alone

@@ -213,6 +213,21 @@ func TestP16NewestAtOpeningAndRenewalShowsALostTail(t *testing.T) {
 	l.reader.wants(wire.Content, 7)
 }
 
+// Our own newest is known when a circle of routes brings it back.
+func TestP16OurOwnNewestComesBack(t *testing.T) {
+	l := newLine(t, 1)
+	l.reader.send(l.interest(far, wire.SeqSubscribe, 100))
+	_, newest := l.up[0].opened()
+	back := l.asker(l.n)
+	back.send(newest.Raw) // by another way: it waits, and is not sent on
+	l.up[0].nothing()
+	l.up[0].send(newest.Raw)
+	l.up[0].dropped(drop.Loop)
+	l.up[0].send(l.back(newest, wire.ReturnTTL))
+	l.up[0].nothing()
+	back.returned(wire.ReturnTTL)
+}
+
 func TestP16WhatWasPublishedBeforeIsNotPushed(t *testing.T) {
 	k := newKit(t, 1)
 	a, b := k.node(1), k.node(2)
