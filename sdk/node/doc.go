@@ -1,11 +1,12 @@
 // Package node is the Z-Mesh library for devices and applications: it publishes, asks and subscribes over one link to a
-// forwarder, with the payload ciphers that forwarders never see.
+// forwarder, with the payload ciphers that forwarders never see. It answers nothing: it is no forwarder, has no store, and lets
+// Interests, hellos and Announcements pass by.
 //
-// # Streams
+// # Publishing
 //
-// A [Stream] is what producer and consumers of a Content Name share: its key, its IV and the method (P-10). Forwarders have
-// none of it. A producer's numbers are part of the cipher's counter block, so no number may be used twice under one key:
-// [Watermark] keeps that over restarts (P-1).
+// A [Stream] is what producer and consumers of a Content Name share: its key, its IV and the method (P-10). A producer's
+// numbers are part of the cipher's counter block, so no number may be used twice under one key: [Watermark] keeps that over
+// restarts (P-1). A [Producer] puts the two together.
 //
 // # Asking
 //
@@ -13,6 +14,9 @@
 // that it is in vain. [Node.Subscribe] gives a [Subscription]: every number in order, exactly once; what was missed on the
 // way is fetched by number, and what is truly gone is reported as one range (P-12).
 //
-// A Node owns one goroutine, which reads its link and ends with Close. Time is the clock of package time, so that
-// testing/synctest can stand in for it.
+// # Goroutines and locks
+//
+// A Node owns one goroutine, which reads its link, and one for each subscription, which asks and renews. Node.Close ends
+// them all and waits for them. No lock is held while a link is written to except the one that writers share, so a link that
+// stands still stops the writers and nobody else. Time is the clock of package time, so that testing/synctest can stand in for it.
 package node

@@ -44,12 +44,12 @@ type Node struct {
 	ring     *wire.Keyring
 	skew     int64 // of timestamps, in ms
 
-	writing sync.Mutex // held over a Write; never taken while mu is held
+	writing chan struct{} // of one: held over a Write, and never taken while mu is held
 	signer  *wire.Verifier
 
 	mu      sync.Mutex
 	waiters map[ask]map[*waiter]struct{}
-	exact   askedSet
+	recent  recent
 	subs    map[name.Name][]*Subscription // replaced, never changed in place
 	wild    []*Subscription               // the same
 	lastMS  int64
@@ -115,7 +115,7 @@ func New(link io.ReadWriteCloser, c Config) (*Node, error) {
 	n := &Node{
 		link: link, ring: ring, signer: ring.Verifier(), use: c.Network.Use, wildcard: c.Wildcard,
 		waiters: map[ask]map[*waiter]struct{}{}, subs: map[name.Name][]*Subscription{},
-		closing: make(chan struct{}), done: make(chan struct{}),
+		writing: make(chan struct{}, 1), closing: make(chan struct{}), done: make(chan struct{}),
 		skew: rand.Int64N(maxSkew),
 	}
 	if n.wildcard == 0 {
@@ -217,7 +217,7 @@ func (n *Node) take(v *wire.Verifier, raw []byte) {
 // its place when the wait ends.
 func (n *Node) content(c Content) {
 	n.mu.Lock()
-	how := n.exact.answered(ask{c.Name, c.Seq}, c.Received)
+	how := n.recent.answer(ask{c.Name, c.Seq}, c.Received)
 	subs, wild := n.subs[c.Name], n.wild
 	n.mu.Unlock()
 	for _, s := range subs {
@@ -289,7 +289,7 @@ func (n *Node) sendInterest(a ask, ttl uint8, expiry time.Duration, w *waiter) e
 		w.sent(ms)
 	}
 	if a.seq != wire.SeqNewest && a.seq != wire.SeqSubscribe {
-		n.exact.add(a, time.Now())
+		n.recent.ask(a, time.Now())
 	}
 	n.mu.Unlock()
 	seconds := (expiry + time.Second - 1) / time.Second
@@ -303,8 +303,12 @@ func (n *Node) sendInterest(a ask, ttl uint8, expiry time.Duration, w *waiter) e
 
 // send builds, signs and writes a frame.
 func (n *Node) send(h wire.Header, payload []byte) error {
-	n.writing.Lock()
-	defer n.writing.Unlock()
+	select {
+	case n.writing <- struct{}{}:
+	case <-n.closing:
+		return ErrClosed
+	}
+	defer func() { <-n.writing }()
 	h.NetID, h.KeyID = n.netID, n.use
 	raw := h.Append(make([]byte, 0, wire.MinFrame+wire.NetIDSize+len(payload)), payload)
 	if err := n.signer.Sign(0, raw); err != nil {

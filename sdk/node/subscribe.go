@@ -2,8 +2,8 @@ package node
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -11,449 +11,306 @@ import (
 	"github.com/zmesh/zmesh/core/wire"
 )
 
-// Numbers of P-12, and our own.
+// Times of a subscription.
 const (
-	fetchWindow = 16                     // exact Interests under way at once (P-12)
-	longGap     = 1000                   // beyond it a subscriber goes on from the oldest that there is (P-12)
-	held        = 256                    // contents that wait for an earlier one or for a slow subscriber; beyond, they are fetched again
-	subExpiry   = 60 * time.Second       // of each subscription; renewed at half
-	baseWait    = 300 * time.Millisecond // for the newest that shows where now is
-	maxMisses   = 20                     // unanswered tries after which a number counts as lost
+	subExpiry = 60 * time.Second // of each Interest; renewed at half, as forwarders do (P-16)
+	subAgain  = time.Second      // each is sent twice, so far apart, since nothing confirms a subscription …
+	subTries  = 5                // … and up to so often while nothing at all is heard of the name
+	baseWait  = 3 * time.Second  // for the newest that shows where now is
 )
 
 // Now, as the start of a subscription, means: what is published from now on.
 const Now uint32 = 0
 
-// Update is one step of a stream: a content, or a range of numbers that nobody has any more.
-type Update struct {
-	Content
-	Lost     bool // From … To are lost; there is no content
-	From, To uint32
-}
-
-// Subscription gives every content of a name from a number on, in order and exactly once (P-12).
+// Subscription gives every content of a name from a number on, in order and exactly once, and says which numbers are lost (P-12).
+// A wildcard's gives what comes, each content once, without an order over names; what is lost on the way is not missed.
 type Subscription struct {
-	n    *Node
-	name name.Name
-	wild bool // no order over names: contents as they come, each once
+	n      *Node
+	name   name.Name
+	closed chan struct{} // by Close
+	once   sync.Once
+	work   chan struct{} // something to do for the goroutine
+	news   chan struct{} // something to give for Next
 
-	mu      sync.Mutex
-	signal  chan struct{}
-	started bool               // want is known
-	want    uint32             // the next number to give
-	high    uint32             // the highest that is known to exist; 0: none
-	waiting map[uint32]Content // numbers want … want+held-1 that are here
-	lost    map[uint32]bool    // the same, of which we know that they are gone
-	tries   map[uint32]*try
-	back    backRun
-	queue   []Content // of a wildcard
-	missed  uint64    // of a wildcard: pushed out by newer ones
-	seen    map[ask]struct{}
-	renew   time.Time
-	asking  bool    // findBase is under way
-	based   bool    // and has ended
-	gap     *Update // numbers that a long gap has cost
-	patient uint32  // up to here a long gap has been looked at
+	mu       sync.Mutex // never held together with Node.mu
+	seq      *sequence  // nil for a wildcard
+	wild     *crowd     // nil for a name
+	base     *base      // nil: the stream has begun, or begins with what comes first
+	renew    time.Time
+	sent     int  // how often this renewal was sent
+	answered bool // its newest was answered
+	refused  *ReturnError
 }
 
-// try is an exact Interest under way.
-type try struct {
-	next  time.Time
-	count int
+// base is the question what the newest is, asked before the subscription is opened: what comes then cannot be mistaken for
+// something that was published since.
+type base struct {
+	since, next time.Time
+	from        int64 // no Interest of ours has a lower timestamp
+	heard       uint64
 }
 
-// backRun counts consecutive numbers far behind: a producer that has lost its counter (P-1).
-type backRun struct {
-	contents []Content
-}
-
-// Subscribe opens a subscription. from is the first number wanted, or Now. It stands until Close.
+// Subscribe opens a subscription. from is the first number wanted, or Now. 1 is taken for the oldest that there is. It stands, and
+// is renewed, until Close, whether Next is called or not; it holds a few hundred contents at most and fetches the others when
+// their turn comes. wildcard says that the name is a pattern (P-5); then from is Now.
 func (n *Node) Subscribe(nm name.Name, from uint32, wildcard bool) (*Subscription, error) {
-	if wildcard && from != Now {
-		return nil, errors.New("a wildcard subscription has no number to begin with: its names have each their own")
+	switch {
+	case from > wire.SeqLast:
+		return nil, fmt.Errorf("subscription from number %d: want at most %d, or Now", from, wire.SeqLast)
+	case wildcard && from != Now:
+		return nil, fmt.Errorf("wildcard subscription from number %d: want Now, its names have their own numbers each", from)
 	}
 	s := &Subscription{
-		n: n, name: nm, wild: wildcard, signal: make(chan struct{}, 1), want: from, started: from != Now,
-		waiting: map[uint32]Content{}, lost: map[uint32]bool{}, tries: map[uint32]*try{}, seen: map[ask]struct{}{},
+		n: n, name: nm, closed: make(chan struct{}), work: make(chan struct{}, 1), news: make(chan struct{}, 1),
 	}
-	n.mu.Lock()
-	if n.closed {
-		n.mu.Unlock()
-		return nil, ErrClosed
+	switch {
+	case wildcard:
+		s.wild = &crowd{}
+	default:
+		s.seq = newSequence(nm, from)
+		if from == Now {
+			s.base = &base{}
+		}
 	}
-	n.subs[s] = struct{}{}
-	n.mu.Unlock()
+	if err := n.enlist(s); err != nil {
+		return nil, err
+	}
+	go s.run()
 	return s, nil
 }
 
-// Close ends the subscription here; the forwarder's ends with its expiry.
-func (s *Subscription) Close() {
-	s.n.mu.Lock()
-	delete(s.n.subs, s)
-	s.n.mu.Unlock()
+// enlist and delist copy the lists: the reader walks them without the mutex.
+func (n *Node) enlist(s *Subscription) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.closed || n.ended() {
+		return ErrClosed
+	}
+	if s.wild != nil {
+		n.wild = append(slices.Clone(n.wild), s)
+	} else {
+		n.subs[s.name] = append(slices.Clone(n.subs[s.name]), s)
+	}
+	n.pumps.Add(1)
+	return nil
 }
 
-// heard takes a frame from the link. It never blocks: what does not fit is fetched again when its turn comes.
-func (s *Subscription) heard(f wire.Frame) {
-	if s.wild {
-		s.heardWild(f)
-		return
+func (n *Node) delist(s *Subscription) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	without := func(list []*Subscription) []*Subscription {
+		return slices.DeleteFunc(slices.Clone(list), func(other *Subscription) bool { return other == s })
 	}
-	if f.Name != s.name {
-		return
+	n.wild = without(n.wild)
+	if n.subs[s.name] = without(n.subs[s.name]); len(n.subs[s.name]) == 0 {
+		delete(n.subs, s.name)
 	}
+}
+
+// Close ends the subscription here; the forwarder's ends with its expiry. It may be called more than once.
+func (s *Subscription) Close() {
+	s.once.Do(func() {
+		s.n.delist(s)
+		close(s.closed)
+	})
+}
+
+// Next gives the next update, waiting for it until the context ends. Only one goroutine may call it. A *ReturnError says that
+// the forwarder refuses the subscription; it is tried again all the same, and Next may be called again. ErrClosed: Close was
+// called, or the node has ended and everything that came before is given.
+func (s *Subscription) Next(ctx context.Context) (Update, error) {
+	for {
+		select {
+		case <-s.closed:
+			return Update{}, ErrClosed
+		default:
+		}
+		ended := s.n.isDone() // before the look: what came before the end is given
+		u, ok, err := s.take()
+		switch {
+		case ok || err != nil:
+			return u, err
+		case ended:
+			return Update{}, ErrClosed
+		}
+		select {
+		case <-ctx.Done():
+			return Update{}, ctx.Err()
+		case <-s.closed:
+		case <-s.n.done:
+		case <-s.news:
+		}
+	}
+}
+
+// take gives what is ready.
+func (s *Subscription) take() (u Update, ok bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.accept(contentOf(&f))
-	s.wake()
+	switch {
+	case s.wild != nil:
+		u, ok = s.wild.next()
+	default:
+		if u, ok = s.seq.next(); ok && s.seq.busy() { // the window has moved
+			signal(s.work)
+		}
+	}
+	if ret := s.refused; !ok && ret != nil {
+		s.refused = nil
+		return u, false, ret
+	}
+	return u, ok, nil
 }
 
-func (s *Subscription) wake() {
+// heard takes a content from the reader. It never blocks.
+func (s *Subscription) heard(c Content, how origin) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.answered = true
+	switch {
+	case s.base == nil:
+		s.seq.content(c, how, c.Received)
+	case how.mayBeNewest() && s.base.from != 0:
+		s.seq.begin(c.Seq)
+		s.base = nil
+	default:
+		return
+	}
+	s.tell()
+	if s.renew.IsZero() || s.seq.busy() {
+		signal(s.work)
+	}
+}
+
+// heardWild takes a content of a name that the pattern matches.
+func (s *Subscription) heardWild(c Content) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.wild.add(c)
+	signal(s.news)
+}
+
+// returned takes an Interest Return from the reader.
+func (s *Subscription) returned(a ask, r wire.Returned) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case a.seq == wire.SeqSubscribe && r.Reason == wire.ReturnRefused: // the only one that a subscription gets (P-6)
+		s.refused = &ReturnError{a.name, a.seq, r.Reason, r.Node}
+	case a.seq == wire.SeqNewest:
+		s.answered = true
+		if b := s.base; b != nil && b.from != 0 && r.Asked.UnixMilli() >= b.from && final(r.Reason) {
+			s.base = nil // nothing is known yet: the stream begins with what comes first
+		}
+	case s.seq != nil:
+		s.seq.returned(a.seq, r)
+	}
+	s.tell()
+	signal(s.work)
+}
+
+// tell wakes Next if there is something for it. The caller holds the mutex.
+func (s *Subscription) tell() {
+	if s.refused != nil || s.seq != nil && s.seq.ready() {
+		signal(s.news)
+	}
+}
+
+// run asks for what is due until the subscription or the node ends.
+func (s *Subscription) run() {
+	defer s.n.pumps.Done()
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-s.closed:
+			return
+		case <-s.n.done:
+			return
+		case <-s.work:
+		case <-timer.C:
+		}
+		asks, wait := s.due(time.Now())
+		for _, seq := range asks {
+			expiry := askExpiry
+			if seq == wire.SeqSubscribe {
+				expiry = subExpiry
+			}
+			_ = s.n.sendInterest(ask{s.name, seq}, wire.MaxTTL, expiry, nil) // it is asked again; a dead link ends the loop
+		}
+		timer.Reset(wait)
+	}
+}
+
+// due gives what to ask for now, as values of FSEQ, and how long until there is more.
+func (s *Subscription) due(now time.Time) (asks []uint32, wait time.Duration) {
+	from, heard := s.n.nextStamp(), s.n.received.Load()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.base != nil {
+		if wait, ask := s.base.due(now, from, heard); ask {
+			return []uint32{wire.SeqNewest}, wait
+		} else if wait > 0 {
+			return nil, wait
+		}
+		s.base = nil
+	}
+	if s.seq != nil {
+		asks, wait = s.seq.due(now, from, heard)
+		s.tell() // it may have given up a number
+	}
+	if !now.Before(s.renew) {
+		asks = append(s.open(now), asks...)
+	}
+	return asks, sooner(wait, s.renew.Sub(now))
+}
+
+// open opens the subscription or renews it. Each time the newest is asked as well, which shows a lost tail (P-16).
+func (s *Subscription) open(now time.Time) []uint32 {
+	s.sent++
+	s.renew = now.Add(subAgain)
+	if s.sent == subTries || s.sent > 1 && (s.answered || s.wild != nil) {
+		s.renew = now.Add(subExpiry/2 - time.Duration(s.sent-1)*subAgain)
+		s.sent, s.answered = 0, false
+	}
+	if s.wild != nil {
+		return []uint32{wire.SeqSubscribe}
+	}
+	return []uint32{wire.SeqSubscribe, wire.SeqNewest}
+}
+
+// due tells whether to ask now, or how long to wait; neither: nobody answers although the link is alive, so do without.
+func (b *base) due(now time.Time, from int64, heard uint64) (wait time.Duration, ask bool) {
+	if b.from == 0 {
+		b.from, b.since, b.heard = from, now, heard
+	}
+	switch {
+	case now.Before(b.next):
+		return b.next.Sub(now), false
+	case heard > b.heard && now.Sub(b.since) >= baseWait:
+		return 0, false
+	}
+	wait = askAgain // often at first: what is published before the answer comes is not seen
+	if now.Sub(b.since) >= baseWait {
+		wait = askMost
+	}
+	b.next = now.Add(wait)
+	return wait, true
+}
+
+// signal wakes who waits on a channel of one.
+func signal(ch chan struct{}) {
 	select {
-	case s.signal <- struct{}{}:
+	case ch <- struct{}{}:
 	default:
 	}
 }
 
-// accept puts a content where it belongs.
-func (s *Subscription) accept(c Content) {
-	if s.high == 0 || wire.Newer(c.Seq, s.high) {
-		s.high = c.Seq
+func (n *Node) isDone() bool {
+	select {
+	case <-n.done:
+		return true
+	default:
+		return false
 	}
-	if !s.started { // kept until it is known where now is
-		if len(s.waiting) < held {
-			s.waiting[c.Seq] = c
-		}
-		return
-	}
-	if wire.Newer(s.want, c.Seq) {
-		s.behind(c)
-		return
-	}
-	s.back.contents = nil
-	if distance(s.want, c.Seq) < held {
-		s.waiting[c.Seq] = c
-	}
-}
-
-// behind takes a number that was given already, or that belongs to a new epoch: three consecutive ones more than 64 behind begin the
-// stream anew (P-1).
-func (s *Subscription) behind(c Content) {
-	if distance(c.Seq, s.want) <= 64 {
-		return
-	}
-	if r := s.back.contents; len(r) > 0 && c.Seq != next(r[len(r)-1].Seq) {
-		if c.Seq == r[len(r)-1].Seq {
-			return
-		}
-		s.back.contents = nil
-	}
-	if s.back.contents = append(s.back.contents, c); len(s.back.contents) < 3 {
-		return
-	}
-	run := s.back.contents
-	s.back.contents = nil
-	s.want, s.high = run[0].Seq, c.Seq
-	s.waiting, s.lost, s.tries = map[uint32]Content{}, map[uint32]bool{}, map[uint32]*try{}
-	for _, kept := range run {
-		s.waiting[kept.Seq] = kept
-	}
-}
-
-// heardWild takes a content of a name that the pattern matches; each once. The forwarder has matched already.
-func (s *Subscription) heardWild(f wire.Frame) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	key := ask{f.Name, f.Seq}
-	if _, had := s.seen[key]; had {
-		return
-	}
-	if len(s.seen) > 16*held {
-		clear(s.seen)
-	}
-	s.seen[key] = struct{}{}
-	if len(s.queue) == held {
-		s.queue = s.queue[1:]
-		s.missed++
-	}
-	s.queue = append(s.queue, contentOf(&f))
-	s.wake()
-}
-
-// Next gives the next update, waiting for it until the context ends. Only one goroutine may call it.
-func (s *Subscription) Next(ctx context.Context) (Update, error) {
-	for {
-		u, ok, pause, err := s.step()
-		if ok || err != nil {
-			return u, err
-		}
-		timer := time.NewTimer(pause)
-		select {
-		case <-ctx.Done():
-			timer.Stop()
-			return Update{}, ctx.Err()
-		case <-s.n.done:
-			timer.Stop()
-			return Update{}, ErrClosed
-		case <-s.signal:
-			timer.Stop()
-		case <-timer.C:
-		}
-	}
-}
-
-// step gives an update that is ready, or does what is due and says how long to wait at most.
-func (s *Subscription) step() (u Update, ok bool, pause time.Duration, err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	now := time.Now()
-	if err := s.keep(now); err != nil {
-		return u, false, 0, err
-	}
-	if s.wild {
-		u, ok = s.nextWild()
-		return u, ok, time.Until(s.renew), nil
-	}
-	if !s.started && s.based && len(s.waiting) > 0 {
-		s.started, s.want = true, lowest(s.waiting)
-	}
-	if u, ok = s.ready(); ok {
-		return u, true, 0, nil
-	}
-	pause, err = s.fetch(now)
-	return u, false, pause, err
-}
-
-func (s *Subscription) nextWild() (u Update, ok bool) {
-	if len(s.queue) == 0 {
-		return u, false
-	}
-	u.Content = s.queue[0]
-	s.queue = s.queue[1:]
-	return u, true
-}
-
-// keep opens the subscription and renews it at half its expiry. Each time the newest is asked as well, which shows a lost tail.
-func (s *Subscription) keep(now time.Time) error {
-	if now.Before(s.renew) || s.asking {
-		return nil
-	}
-	if !s.started && s.renew.IsZero() && !s.wild && !s.based {
-		s.asking = true
-		go s.findBase()
-		return nil
-	}
-	s.renew = now.Add(subExpiry / 2)
-	if _, err := s.n.sendInterest(ask{s.name, wire.SeqSubscribe}, wire.MaxTTL, subExpiry); err != nil || s.wild {
-		return err
-	}
-	_, err := s.n.sendInterest(ask{s.name, wire.SeqNewest}, wire.MaxTTL, askExpiry)
-	return err
-}
-
-// findBase asks what the newest is before the subscription is opened: what comes then cannot be mistaken for something that was
-// published since. If there is no answer, the stream begins with the first content that is pushed.
-func (s *Subscription) findBase() {
-	ctx, cancel := context.WithTimeout(context.Background(), baseWait)
-	defer cancel()
-	c, err := s.n.Get(ctx, s.name, wire.SeqNewest)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.asking, s.based = false, true
-	if err == nil {
-		s.started, s.want = true, next(c.Seq)
-		clear(s.waiting)
-	}
-	s.wake()
-}
-
-// ready gives the content that is next, or the range of lost numbers before it. Numbers that are lost one after the other
-// make one range, which is given when something follows it (P-12).
-func (s *Subscription) ready() (u Update, ok bool) {
-	if !s.started {
-		return u, false
-	}
-	for s.lost[s.want] {
-		delete(s.lost, s.want)
-		delete(s.tries, s.want)
-		s.lose(s.want, s.want)
-	}
-	c, here := s.waiting[s.want]
-	if s.gap != nil && (here || s.caughtUp()) {
-		u, s.gap = *s.gap, nil
-		return u, true
-	}
-	if !here {
-		return u, false
-	}
-	delete(s.waiting, s.want)
-	delete(s.tries, s.want)
-	s.want = next(s.want)
-	return Update{Content: c}, true
-}
-
-// lose adds numbers to the range that is lost and goes on behind them.
-func (s *Subscription) lose(from, to uint32) {
-	if s.gap == nil {
-		s.gap = &Update{Content: Content{Name: s.name}, Lost: true, From: from}
-	}
-	s.gap.To, s.want = to, next(to)
-}
-
-// caughtUp tells whether nothing is known to exist from want on.
-func (s *Subscription) caughtUp() bool { return s.high == 0 || wire.Newer(s.want, s.high) }
-
-// fetch asks for what is missing, 16 numbers at a time, and says when to look again.
-func (s *Subscription) fetch(now time.Time) (time.Duration, error) {
-	pause := max(time.Until(s.renew), time.Millisecond)
-	if s.asking || !s.started && !s.based {
-		return baseWait, nil
-	}
-	if !s.started || s.caughtUp() {
-		return pause, nil
-	}
-	if distance(s.want, s.high) > longGap && (s.patient == 0 || wire.Newer(s.want, s.patient)) {
-		return time.Millisecond, s.skip()
-	}
-	open := 0
-	for seq := s.want; !wire.Newer(seq, s.high) && distance(s.want, seq) < held && open < fetchWindow; seq = next(seq) {
-		if _, here := s.waiting[seq]; here || s.lost[seq] {
-			continue
-		}
-		open++
-		wait, err := s.try(now, seq)
-		if err != nil {
-			return 0, err
-		}
-		pause = min(pause, wait)
-	}
-	return pause, nil
-}
-
-// try sends an exact Interest if it is time for one.
-func (s *Subscription) try(now time.Time, seq uint32) (time.Duration, error) {
-	t := s.tries[seq]
-	if t == nil {
-		t = &try{}
-		s.tries[seq] = t
-		ch, forget := s.n.wait(ask{s.name, seq})
-		go s.listen(seq, ch, forget)
-	}
-	if now.Before(t.next) {
-		return t.next.Sub(now), nil
-	}
-	if t.count++; t.count > maxMisses {
-		s.lost[seq] = true
-		s.wake()
-		return 0, nil
-	}
-	wait := min(askAgain<<min(t.count-1, 3), askMost)
-	t.next = now.Add(wait)
-	_, err := s.n.sendInterest(ask{s.name, seq}, wire.MaxTTL, askExpiry)
-	return wait, err
-}
-
-// listen waits for the Return that says that a number is gone; contents come in by heard.
-func (s *Subscription) listen(seq uint32, ch chan reply, forget func()) {
-	defer forget()
-	timer := time.NewTimer(maxMisses * askMost)
-	defer timer.Stop()
-	for {
-		select {
-		case <-s.n.done:
-			return
-		case <-timer.C:
-			return
-		case r := <-ch:
-			if r.returned == nil {
-				return
-			}
-			if r.returned.Reason == wire.ReturnNotHere {
-				s.mu.Lock()
-				if s.tries[seq] != nil {
-					s.lost[seq] = true
-				}
-				s.mu.Unlock()
-				s.wake()
-				return
-			}
-		}
-	}
-}
-
-// skip goes on from the oldest that there is, when more than 1,000 numbers are missing (P-12). Contents leave by age, so
-// the oldest is found by halving.
-func (s *Subscription) skip() error {
-	from, to := s.want, s.high
-	s.mu.Unlock()
-	oldest, err := s.n.oldest(s.name, from, to)
-	s.mu.Lock()
-	if err != nil {
-		return err
-	}
-	if wire.Newer(oldest, s.want) {
-		s.lose(s.want, before(oldest))
-	}
-	s.patient = s.high // what is left of the gap is there, or was a moment ago: fetch it
-	s.wake()
-	return nil
-}
-
-// oldest finds the lowest number in from … to that somebody has.
-func (n *Node) oldest(nm name.Name, from, to uint32) (uint32, error) {
-	has := func(seq uint32) (bool, error) {
-		ctx, cancel := context.WithTimeout(context.Background(), 3*askExpiry)
-		defer cancel()
-		_, err := n.Get(ctx, nm, seq)
-		if errors.Is(err, ErrClosed) {
-			return false, err
-		}
-		return err == nil, nil
-	}
-	for steps := 0; from != to && steps < 24; steps++ {
-		mid := from + distance(from, to)/2
-		here, err := has(mid)
-		if err != nil {
-			return 0, fmt.Errorf("find the oldest of %s: %w", nm, err)
-		}
-		if here {
-			to = mid
-		} else {
-			from = min(mid+1, to)
-		}
-	}
-	return to, nil
-}
-
-// next is the number after seq; 1 follows the last (P-1).
-func next(seq uint32) uint32 {
-	if seq >= wire.SeqLast {
-		return wire.SeqFirst
-	}
-	return seq + 1
-}
-
-// before is the number before seq.
-func before(seq uint32) uint32 {
-	if seq <= wire.SeqFirst {
-		return wire.SeqLast
-	}
-	return seq - 1
-}
-
-// distance is how many steps it is from a to b, which is not before a.
-func distance(a, b uint32) uint32 {
-	if b >= a {
-		return b - a
-	}
-	return b + wire.SeqLast - a
-}
-
-func lowest(m map[uint32]Content) (low uint32) {
-	for seq := range m {
-		if low == 0 || wire.Newer(low, seq) {
-			low = seq
-		}
-	}
-	return low
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -23,12 +24,23 @@ var ErrNumbersSpent = errors.New("all numbers of the stream are used: give it a 
 
 // Watermark hands out a producer's numbers so that none is used twice, whatever happens to the process (P-1): before a number is
 // used, a file says that numbers up to 64 further may have been. A start after a crash takes up above that mark, so up to 64 numbers
-// are left out; Close gives them back. It is safe for concurrent use, also by several processes on one folder.
+// are left out; Close gives them back. It is safe for concurrent use, also by several processes on one folder: each has 64 numbers
+// of its own, so theirs are not in order among each other.
+//
+// A name's file is called after it (12 hex digits) and holds the mark in decimal and a random word, by which a Watermark knows
+// its own mark again.
 type Watermark struct {
-	mu    sync.Mutex
-	dir   string
-	next  map[name.Name]uint32
-	limit map[name.Name]uint32
+	dir string
+
+	mu     sync.Mutex
+	closed bool
+	blocks map[name.Name]*block
+}
+
+// block is the numbers that are reserved for this Watermark: next … limit-1.
+type block struct {
+	next, limit uint32
+	text        string // what the file held when they were reserved
 }
 
 // OpenWatermark uses a folder, one small file for each name. It is made if it is missing.
@@ -36,108 +48,148 @@ func OpenWatermark(dir string) (*Watermark, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("producer's watermarks: %w", err)
 	}
-	return &Watermark{dir: dir, next: map[name.Name]uint32{}, limit: map[name.Name]uint32{}}, nil
+	return &Watermark{dir: dir, blocks: map[name.Name]*block{}}, nil
 }
 
 // Next gives the next number of a name.
 func (w *Watermark) Next(n name.Name) (uint32, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.next[n] >= w.limit[n] {
-		if err := w.reserve(n); err != nil {
+	if w.closed {
+		return 0, fmt.Errorf("producer's watermarks: %w", ErrClosed)
+	}
+	b := w.blocks[n]
+	if b == nil || b.next == b.limit {
+		var err error
+		if b, err = w.reserve(n); err != nil {
 			return 0, err
 		}
+		w.blocks[n] = b
 	}
-	w.next[n]++
-	return w.next[n] - 1, nil
+	b.next++
+	return b.next - 1, nil
 }
 
-// reserve takes the numbers behind the mark, which may have been moved on by another process.
-func (w *Watermark) reserve(n name.Name) error {
+// reserve takes the numbers behind the mark, which may have been moved on by another process. They are ours once the new mark is
+// safe on the disk, and not before.
+func (w *Watermark) reserve(n name.Name) (*block, error) {
 	unlock, err := w.lock()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer unlock()
-	mark, err := w.read(n)
+	mark, _, err := w.read(n)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if mark > wire.SeqLast {
-		return ErrNumbersSpent
+		return nil, fmt.Errorf("stream %s: %w", n, ErrNumbersSpent)
 	}
-	w.next[n] = mark
-	return w.raise(n, min(mark+watermarkStep, wire.SeqLast+1))
+	b := &block{next: mark, limit: min(mark+watermarkStep, wire.SeqLast+1)}
+	b.text, err = w.write(n, b.limit)
+	return b, err
 }
 
-// Close gives back the numbers that were reserved and not used, so that an orderly stop leaves no gap.
+// Close gives back the numbers that were reserved and not used, so that an orderly stop leaves no gap. It hands out no more.
 func (w *Watermark) Close() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.closed {
+		return nil
+	}
+	w.closed = true
+	if len(w.blocks) == 0 {
+		return nil
+	}
 	unlock, err := w.lock()
 	if err != nil {
 		return err
 	}
 	defer unlock()
 	var errs []error
-	for n, limit := range w.limit {
-		mark, err := w.read(n)
-		if err == nil && mark == limit && w.next[n] < limit { // nobody has reserved behind us
-			err = w.raise(n, w.next[n])
-		}
-		errs = append(errs, err)
+	for n, b := range w.blocks {
+		errs = append(errs, w.giveBack(n, b))
 	}
 	return errors.Join(errs...)
 }
 
-// Reset starts a name's numbers anew at 1: only after its key or IV was changed.
+// giveBack lowers the mark if it is still the one that we wrote: nobody has reserved numbers behind ours, nor begun anew.
+func (w *Watermark) giveBack(n name.Name, b *block) error {
+	_, text, err := w.read(n)
+	if err != nil || text != b.text || b.next == b.limit {
+		return err
+	}
+	_, err = w.write(n, b.next)
+	return err
+}
+
+// Reset starts a name's numbers anew at 1: only after its key or IV was changed. What another Watermark has reserved it goes on using:
+// stop the producers first.
 func (w *Watermark) Reset(n name.Name) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.next[n] = wire.SeqFirst
-	return w.raise(n, wire.SeqFirst)
+	if w.closed {
+		return fmt.Errorf("producer's watermarks: %w", ErrClosed)
+	}
+	unlock, err := w.lock()
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	delete(w.blocks, n)
+	_, err = w.write(n, wire.SeqFirst)
+	return err
 }
 
-// read gives the mark in a name's file: the first number that was certainly not used.
-func (w *Watermark) read(n name.Name) (uint32, error) {
-	text, err := os.ReadFile(w.path(n))
+// read gives the mark in a name's file, the first number that was certainly not used, and the file's text. A damaged file is an error:
+// no number is safer than one used twice.
+func (w *Watermark) read(n name.Name) (mark uint32, text string, err error) {
+	raw, err := os.ReadFile(w.path(n))
 	if errors.Is(err, fs.ErrNotExist) {
-		return wire.SeqFirst, nil
+		return wire.SeqFirst, "", nil
 	}
 	if err != nil {
-		return 0, fmt.Errorf("watermark of %s: %w", n, err)
+		return 0, "", fmt.Errorf("watermark of %s: %w", n, err)
 	}
-	mark, err := strconv.ParseUint(strings.TrimSpace(string(text)), 10, 32)
-	if err != nil || mark < uint64(wire.SeqFirst) || mark > uint64(wire.SeqLast)+1 {
-		return 0, fmt.Errorf("watermark of %s: %s holds %q, want a number from 1 to %d", n, w.path(n), text, wire.SeqLast+1)
+	mark, ok := parseMark(string(raw))
+	if !ok {
+		return 0, "", fmt.Errorf("watermark of %s: %s holds %.40q, want a number from 1 to %d and a word", n, w.path(n), raw, wire.SeqLast+1)
 	}
-	return uint32(mark), nil
+	return mark, string(raw), nil
 }
 
-// raise writes the mark so that it survives a power cut: a new file, synced, renamed over the old one, and the folder synced.
-func (w *Watermark) raise(n name.Name, mark uint32) error {
-	f, err := os.CreateTemp(w.dir, n.String()+".*")
-	if err != nil {
-		return fmt.Errorf("watermark of %s: %w", n, err)
-	}
-	_, err = fmt.Fprintf(f, "%d\n", mark)
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), w.path(n))
-	}
-	if err != nil {
-		return fmt.Errorf("watermark of %s: %w", n, errors.Join(err, os.Remove(f.Name())))
-	}
-	w.limit[n] = mark
-	return w.syncDir()
+// parseMark reads "mark word" and a line feed; the word may be missing.
+func parseMark(text string) (mark uint32, ok bool) {
+	line, whole := strings.CutSuffix(text, "\n")
+	number, _, _ := strings.Cut(line, " ")
+	v, err := strconv.ParseUint(number, 10, 32)
+	return uint32(v), whole && err == nil && v >= uint64(wire.SeqFirst) && v <= uint64(wire.SeqLast)+1
 }
 
-func (w *Watermark) syncDir() error {
-	d, err := os.Open(w.dir)
-	if err != nil {
-		return fmt.Errorf("producer's watermarks: %w", err)
+// write puts a mark into a name's file so that it survives a power cut: a new file, synced, renamed over the old one, and the folder
+// synced. The caller holds the lock, so one new file at a time has the same name, and what a crash has left of it is written over.
+func (w *Watermark) write(n name.Name, mark uint32) (text string, err error) {
+	text = fmt.Sprintf("%d %08x\n", mark, rand.Uint32())
+	fresh := w.path(n) + ".new"
+	if err := writeSynced(fresh, text); err != nil {
+		return "", fmt.Errorf("watermark of %s: %w", n, err)
 	}
-	return errors.Join(d.Sync(), d.Close())
+	if err := os.Rename(fresh, w.path(n)); err != nil {
+		return "", fmt.Errorf("watermark of %s: %w", n, err)
+	}
+	if err := syncDir(w.dir); err != nil {
+		return "", err
+	}
+	return text, nil
+}
+
+func writeSynced(path, text string) error {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(text)
+	return errors.Join(err, f.Sync(), f.Close())
 }
 
 func (w *Watermark) path(n name.Name) string { return filepath.Join(w.dir, n.String()) }
