@@ -53,11 +53,11 @@ func TestShippedDecodersPassTheirVectors(t *testing.T) {
 
 func TestDecodeOnce(t *testing.T) {
 	payload, _ := hex.DecodeString("03670001")
-	d, err := DecodeOnce(t.Context(), builtin(t, "milesight"), Request{Payload: payload}, []byte("{}"), cache)
+	d, err := DecodeOnce(t.Context(), builtin(t, "milesight"), Request{Payload: payload}, []byte("{}"), "")
 	if err != nil || len(d.Records) != 1 || d.Records[0].Number != 25.6 || d.Records[0].Unit != "Cel" || d.Consumed != 4 {
 		t.Errorf("%+v, %v", d, err)
 	}
-	if _, err := DecodeOnce(t.Context(), builtin(t, "milesight"), Request{Payload: payload}, []byte("[]"), cache); err == nil {
+	if _, err := DecodeOnce(t.Context(), builtin(t, "milesight"), Request{Payload: payload}, []byte("[]"), ""); err == nil {
 		t.Error("an array is no configuration")
 	}
 	if _, err := DecodeOnce(t.Context(), builtin(t, "best-route"), Request{Payload: payload}, nil, cache); !errors.Is(err, ErrKind) {

@@ -67,7 +67,7 @@ func Inspect(src Source) (*Report, error) {
 }
 
 // DecodeOnce loads a decoder, runs it on one payload and closes it: `zmesh decode`. config is a JSON object or empty. The
-// plugin is granted nothing. cacheDir may be empty.
+// plugin is granted nothing. cacheDir keeps it compiled for the next time; without one it is interpreted, which is quicker for once.
 func DecodeOnce(ctx context.Context, src Source, req Request, config []byte, cacheDir string) (Decoded, error) {
 	spec := Spec{Name: "decoder", Source: src}
 	if len(config) > 0 {
@@ -75,7 +75,7 @@ func DecodeOnce(ctx context.Context, src Source, req Request, config []byte, cac
 			return Decoded{}, fmt.Errorf("the configuration is no JSON object: %w", err)
 		}
 	}
-	m, err := NewManager(Options{Pool: 1, CacheDir: cacheDir})
+	m, err := NewManager(Options{Pool: 1, CacheDir: cacheDir, Interpret: cacheDir == ""})
 	if err != nil {
 		return Decoded{}, err
 	}
