@@ -14,8 +14,8 @@ const (
 type plugin interface {
 	regions() (input, output []byte)
 	configure(Values) error
-	// item works on one item of the input and writes one of the output. It gives the size of what it wrote.
-	item(in, out []byte) int
+	// process works on n items of the input region. It gives how many it did, which is n unless the input is damaged.
+	process(n uint32) uint32
 }
 
 // served is the plugin of this module. A module has one, so it may be a variable.
@@ -26,7 +26,7 @@ var (
 	arenaWords   [abi.ArenaSize / 8]uint64
 	configWords  [configSize / 8]uint64
 	messageWords [messageSize / 8]uint64
-	progressWord [1]uint64
+	progressWord [1]uint64 // a uint64, so that it begins at a multiple of 8; its low 4 bytes count
 )
 
 // configure reads the configuration that stands in its region. It gives 0, or how many bytes of text in the message region say
@@ -46,29 +46,22 @@ func configure(p plugin, config, message []byte) uint32 {
 	return uint32(copy(message, text))
 }
 
-// process works on n items of the input region. It gives how many it did, which is n unless the input is damaged.
-func process(p plugin, n uint32, progress []byte) uint32 {
-	in, out := p.regions()
-	for i := range n {
-		put32(progress, 0, i)
-		if len(in) < 8 || len(out) < abi.OutHead {
-			return i
-		}
-		size := get32(in, 0)
-		if size < 8 || size > uint32(len(in)) {
-			return i
-		}
-		wrote := p.item(in[:size], out)
-		in, out = in[size:], out[wrote:]
+// itemAt is the item that an input begins with; nil if its size cannot be.
+func itemAt(in []byte) []byte {
+	if len(in) < 8 {
+		return nil
 	}
-	return n
+	size := get32(in, abi.ItemSize)
+	if size < 8 || size > uint32(len(in)) {
+		return nil
+	}
+	return in[:size]
 }
 
-// head writes the head of an output item.
+// head writes the head of an output item: three words, because that is what it costs.
 func head(out []byte, size, status, count int) {
-	put32(out, abi.OutSize, uint32(size))
-	put16(out, abi.OutStatus, uint16(status))
-	put16(out, abi.OutCount, uint16(count))
+	out = out[:abi.OutHead]
+	put64(out, abi.OutSize, uint64(size)|uint64(status)<<32|uint64(count)<<48)
 	put64(out, abi.OutDetails, 0)
 	put64(out, abi.OutDetails+8, 0)
 }

@@ -156,6 +156,20 @@ func (p *decoderPlugin) regions() (input, output []byte) { return bytesOf(p.in[:
 
 func (p *decoderPlugin) configure(v Values) error { return p.decoder.Configure(v) }
 
+func (p *decoderPlugin) process(n uint32) uint32 {
+	in, out := p.regions()
+	for i := range n {
+		progressWord[0] = uint64(i)
+		item := itemAt(in)
+		if item == nil || len(out) < abi.OutHead {
+			return i
+		}
+		in, out = in[len(item):], out[p.item(item, out):]
+	}
+	return n
+}
+
+// item decodes one payload. It gives the size of what it wrote.
 func (p *decoderPlugin) item(in, out []byte) int {
 	payload, ok := readPayload(in)
 	if !ok {

@@ -24,7 +24,7 @@ func exportInit() uint32 {
 	put32(d, abi.ArenaVersion, abi.Major<<16|abi.Minor)
 	for at, region := range map[int][]byte{
 		abi.ArenaInput: input, abi.ArenaOutput: output, abi.ArenaConfig: bytesOf(configWords[:]),
-		abi.ArenaProgress: bytesOf(progressWord[:])[:4], abi.ArenaMessage: bytesOf(messageWords[:]),
+		abi.ArenaProgress: unsafe.Slice((*byte)(unsafe.Pointer(&progressWord)), 4), abi.ArenaMessage: bytesOf(messageWords[:]),
 	} {
 		put32(d, at, address(region))
 		put32(d, at+4, uint32(len(region)))
@@ -44,4 +44,4 @@ func exportConfigure(size uint32) uint32 {
 }
 
 //go:wasmexport zmesh_process
-func exportProcess(n uint32) uint32 { return process(served, n, bytesOf(progressWord[:])) }
+func exportProcess(n uint32) uint32 { return served.process(n) }

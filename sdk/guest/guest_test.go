@@ -54,11 +54,10 @@ func batch(t *testing.T, items ...[]byte) (all [][]uint32) {
 	ServeStrategy(echo{})
 	in, out := served.regions()
 	copy(in, slices.Concat(items...))
-	progress := bytesOf(progressWord[:])
-	if n := process(served, uint32(len(items)), progress); n != uint32(len(items)) {
+	if n := served.process(uint32(len(items))); n != uint32(len(items)) {
 		t.Fatalf("%d of %d items", n, len(items))
 	}
-	if p := get32(progress, 0); p != uint32(len(items)-1) {
+	if p := progressWord[0]; p != uint64(len(items)-1) {
 		t.Errorf("progress is %d", p)
 	}
 	for range items {

@@ -26,36 +26,37 @@ type Hop struct {
 
 // Commands take what a strategy wants: at most abi.MaxCommands, further ones are dropped. None means that nothing more is tried.
 type Commands struct {
-	out []byte // where the next command goes
+	out []byte // room for abi.MaxCommands
 	n   int
 }
 
 // Len is how many commands there are.
 func (c *Commands) Len() int { return c.n }
 
-func (c *Commands) add(op, n, reason uint8, face uint32) {
-	if c.n == abi.MaxCommands || len(c.out) < abi.CommandSize {
+func (c *Commands) add(command uint64) {
+	at := c.n * abi.CommandSize
+	if c.n >= abi.MaxCommands || at+abi.CommandSize > len(c.out) {
 		return
 	}
-	put64(c.out, 0, uint64(op)|uint64(n)<<8|uint64(reason)<<16|uint64(face)<<32)
-	put64(c.out, 8, 0)
-	c.out, c.n = c.out[abi.CommandSize:], c.n+1
+	put64(c.out, at, command)
+	put64(c.out, at+8, 0)
+	c.n++
 }
 
 // SendTo sends the Interest to a face of the event's hops.
-func (c *Commands) SendTo(face uint32) { c.add(abi.SendTo, 0, 0, face) }
+func (c *Commands) SendTo(face uint32) { c.add(abi.SendTo | uint64(face)<<32) }
 
 // SendAll sends it to all usable next hops of the event but the in-face.
-func (c *Commands) SendAll() { c.add(abi.SendAll, 0, 0, 0) }
+func (c *Commands) SendAll() { c.add(abi.SendAll) }
 
 // SendFirst sends it to the first n next hops of the event that work.
-func (c *Commands) SendFirst(n uint8) { c.add(abi.SendFirst, n, 0, 0) }
+func (c *Commands) SendFirst(n uint8) { c.add(abi.SendFirst | uint64(n)<<8) }
 
 // Return gives up and tells whoever asks why.
-func (c *Commands) Return(reason uint8) { c.add(abi.SendReturn, 0, reason, 0) }
+func (c *Commands) Return(reason uint8) { c.add(abi.SendReturn | uint64(reason)<<16) }
 
 // Drop gives up and says nothing.
-func (c *Commands) Drop() { c.add(abi.DropRequest, 0, 0, 0) }
+func (c *Commands) Drop() { c.add(abi.DropRequest) }
 
 // Strategy decides where an Interest goes. Each worker of a node has its own instance. Decide must not keep the event or the
 // commands, and should not allocate: nothing collects garbage at a good moment.
@@ -65,7 +66,7 @@ type Strategy interface {
 }
 
 // ServeStrategy registers the module's strategy. Call it from init.
-func ServeStrategy(s Strategy) { served = &strategyPlugin{strategy: s} }
+func ServeStrategy(s Strategy) { served = newStrategyPlugin(s) }
 
 // The regions of a strategy: far more than one batch needs.
 const (
@@ -73,48 +74,65 @@ const (
 	strategyOutput = 2 * abi.StrategyOutput
 )
 
-// strategyPlugin keeps everything that a decision needs, so that none allocates.
+// strategyPlugin keeps everything that a decision needs, so that none allocates. A call, a slice handed over and a bounds check cost
+// several times in wasm what they cost natively, so its way is one function but for the author's.
 type strategyPlugin struct {
 	strategy Strategy
 	event    Event
 	commands Commands
-	hops     [abi.MaxHops]Hop
+	hops     [abi.MaxHops]Hop // where they cannot be used as they stand in the input
 	in       [strategyInput / 8]uint64
 	out      [strategyOutput / 8]uint64
 }
+
+func newStrategyPlugin(s Strategy) *strategyPlugin { return &strategyPlugin{strategy: s} }
 
 func (p *strategyPlugin) regions() (input, output []byte) { return bytesOf(p.in[:]), bytesOf(p.out[:]) }
 
 func (p *strategyPlugin) configure(v Values) error { return p.strategy.Configure(v) }
 
-func (p *strategyPlugin) item(in, out []byte) int {
-	if len(in) < abi.EventFixed || !p.read(in) {
-		head(out, abi.OutHead, abi.StatusFailed, 0)
-		return abi.OutHead
+func (p *strategyPlugin) process(n uint32) uint32 {
+	in, out := p.regions()
+	for i := range n {
+		progressWord[0] = uint64(i)
+		item := itemAt(in)
+		if item == nil || len(out) < abi.OutHead+abi.MaxCommands*abi.CommandSize {
+			return i
+		}
+		size, status := abi.OutHead, abi.StatusFailed
+		p.commands.n = 0
+		if p.read(item) {
+			p.commands.out = out[abi.OutHead : abi.OutHead+abi.MaxCommands*abi.CommandSize]
+			p.strategy.Decide(&p.event, &p.commands)
+			size, status = abi.OutHead+p.commands.n*abi.CommandSize, abi.StatusOK
+		}
+		head(out, size, status, p.commands.n)
+		in, out = in[len(item):], out[size:]
 	}
-	p.commands = Commands{out: out[abi.OutHead:]}
-	p.strategy.Decide(&p.event, &p.commands)
-	size := abi.OutHead + p.commands.n*abi.CommandSize
-	head(out, size, abi.StatusOK, p.commands.n)
-	return size
+	return n
 }
 
 // read takes an event out of its item. The sizes in it say where the hops are and how large each is.
-func (p *strategyPlugin) read(in []byte) bool {
-	e := &p.event
+func (p *strategyPlugin) read(item []byte) bool {
+	if len(item) < abi.EventFixed {
+		return false
+	}
+	in, e := item[:abi.EventFixed], &p.event
 	e.Kind = get16(in, abi.ItemKind)
 	e.Now = int64(get64(in, abi.EventTime))
-	copy(e.Name[:], in[abi.EventName:])
+	e.Name = [6]byte(in[abi.EventName:abi.EventTTL])
 	e.TTL, e.Reason = in[abi.EventTTL], in[abi.EventReason]
 	e.Seq, e.InFace = get32(in, abi.EventSeq), get32(in, abi.EventInFace)
 	e.More = get32(in, abi.EventMore)
-	fixed, size := int(get16(in, abi.ItemFixed)), int(get16(in, abi.EventHopSize))
-	n := int(get16(in, abi.EventHopCount))
-	if n > abi.MaxHops || size < abi.HopSize || fixed < abi.EventFixed || fixed+n*size > len(in) {
+	fixed, size, n := int(get16(in, abi.ItemFixed)), int(get16(in, abi.EventHopSize)), int(get16(in, abi.EventHopCount))
+	if n > abi.MaxHops || size < abi.HopSize || fixed < abi.EventFixed || fixed+n*size > len(item) {
 		return false
 	}
+	if e.Hops = hopsIn(item, fixed, size, n); e.Hops != nil || n == 0 {
+		return true
+	}
 	for i := range n {
-		h := get64(in, fixed+i*size)
+		h := get64(item, fixed+i*size)
 		p.hops[i] = Hop{Face: uint32(h), Cost: uint16(h >> 32), State: uint16(h >> 48)}
 	}
 	e.Hops = p.hops[:n]

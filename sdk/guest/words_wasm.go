@@ -1,6 +1,10 @@
 package guest
 
-import "unsafe"
+import (
+	"unsafe"
+
+	"github.com/zmesh/zmesh/sdk/guest/abi"
+)
 
 // The compiler for wasm puts a number together from bytes one by one, which made a decision a tenth slower. Wasm is
 // little-endian and loads unaligned, so a load of the whole word is the same.
@@ -12,3 +16,11 @@ func get64(b []byte, at int) uint64 { _ = b[at+7]; return *(*uint64)(unsafe.Poin
 func put16(b []byte, at int, v uint16) { _ = b[at+1]; *(*uint16)(unsafe.Pointer(&b[at])) = v }
 func put32(b []byte, at int, v uint32) { _ = b[at+3]; *(*uint32)(unsafe.Pointer(&b[at])) = v }
 func put64(b []byte, at int, v uint64) { _ = b[at+7]; *(*uint64)(unsafe.Pointer(&b[at])) = v }
+
+// hopsIn gives the next hops as they stand in an item: a Hop is laid out like a record of abi.HopSize. nil if those here are larger.
+func hopsIn(item []byte, fixed, size, n int) []Hop {
+	if size != abi.HopSize || fixed%8 != 0 || n == 0 {
+		return nil
+	}
+	return unsafe.Slice((*Hop)(unsafe.Pointer(&item[fixed])), n)
+}
