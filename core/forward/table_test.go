@@ -110,6 +110,19 @@ func TestP5AFaceThatAsksAnewHasEveryNameAgain(t *testing.T) {
 	}
 }
 
+// A Return for a pattern may run ahead of the answers: an old copy must not take the place of the new one.
+func TestP5AnswersBehindTheReturn(t *testing.T) {
+	l := stored(t, 1)
+	l.reader.send(l.interest("02ff03010000", 0, 4))
+	l.up[0].send(l.back(l.up[0].wants(wire.Interest, 0), wire.ReturnNoRoute))
+	l.m.RunFor(90 * time.Millisecond)
+	l.up[0].send(l.content(far, 6, "new"))
+	got := l.reader.take()
+	if len(got) != 2 || got[0].Type != wire.Return || got[1].Seq != 6 {
+		t.Errorf("got %s, want the Return and number 6", show(got))
+	}
+}
+
 // A Return says that no other node will answer; what is stored here is sent all the same, paced.
 func TestP5AReturnDoesNotEndTheStoresAnswers(t *testing.T) {
 	l := newLine(t, 1)

@@ -66,12 +66,15 @@ func (w *Worker) endWild(e *table.Entry, in *table.In, r *received, expiry time.
 	return drop.None
 }
 
-// concludeWild tells the askers of a pattern, once each, that no other node will answer, and sends what is stored even if it is not
-// the newest (P-15). The entry stands until it expires: the store's answers are paced.
+// wildGrace is how long a Return for a pattern may run ahead of the answers of the store that it came from: 64 of them, 8 at a time,
+// take 80 ms, and other workers than the one that returns may send them.
+const wildGrace = 200 * time.Millisecond
+
+// concludeWild tells the askers of a pattern, once each, that no other node will answer, and soon sends what is stored even if it is
+// not the newest (P-15). The entry stands until it expires: the store's answers are paced.
 func (w *Worker) concludeWild(e *table.Entry) {
 	if e.Fallback != 0 {
-		e.Fallback = 0
-		w.paceAll(e)
+		e.Fallback = min(e.Fallback, w.now.Mono+wildGrace)
 	}
 	asked := false
 	why, node := w.verdict(e)
