@@ -118,7 +118,7 @@ func (n *Node) helloIn(r *received) drop.Reason {
 		f.hello.greeted = true
 		f.hello.next = n.now.Mono
 	}
-	if !f.cfg.OnDemand && !f.forwarder.Swap(true) {
+	if !f.cfg.OnDemand && !f.forwarder.Swap(true) && !f.held {
 		n.rib.FaceUp(n.now.Mono, f.id, f.cost())
 	}
 	return drop.None
@@ -145,7 +145,7 @@ func (n *Node) helloBack(r *received) drop.Reason {
 	if restarted { // it has lost what its next hops rested on (RFC 8966, 3.5.1)
 		n.rib.FaceDown(n.now.Mono, f.id)
 	}
-	if first || restarted {
+	if (first || restarted) && !f.held {
 		n.rib.FaceUp(n.now.Mono, f.id, f.cost())
 	}
 	if restarted {

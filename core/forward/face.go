@@ -65,6 +65,7 @@ type Face struct {
 
 	forwarder atomic.Bool // it has greeted or announced: not a plain device (P-18)
 	hello     probe       // guarded by the node's mutex (P-18)
+	held      bool        // the operator keeps it down; guarded by the node's mutex
 
 	inFrames, inBytes, outFrames, outBytes atomic.Uint64
 	drops                                  [drop.Count]atomic.Uint64

@@ -257,6 +257,17 @@ func (n *Node) SetPolicy(now Now, l *Listener, policy FaceConfig) {
 	}
 }
 
+// Hold keeps a face down whatever its link and its peer say, or lets it go up again: the operator's switch.
+func (n *Node) Hold(now Now, id FaceID, held bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.now = now
+	if f := n.Face(id); f != nil {
+		f.held = held
+		n.setUp(f, !held)
+	}
+}
+
 // SetUp tells the node that a face's link works, or does not.
 func (n *Node) SetUp(now Now, id FaceID, up bool) {
 	n.mu.Lock()
@@ -268,6 +279,7 @@ func (n *Node) SetUp(now Now, id FaceID, up bool) {
 }
 
 func (n *Node) setUp(f *Face, up bool) {
+	up = up && !f.held
 	if f.up.Swap(up) == up {
 		return
 	}
