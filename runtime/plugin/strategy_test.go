@@ -57,7 +57,7 @@ func TestBestRouteDecidesLikeTheCore(t *testing.T) {
 }
 
 func TestMulticastIsConfigured(t *testing.T) {
-	m, _ := manager(t, Options{})
+	m, _ := manager(t, Options{Interpret: true})
 	src := builtin(t, "multicast")
 	load(t, m, "all", src)
 	for name, config := range map[string]map[string]any{"two": {"faces": int64(2)}, "json": {"faces": 2.0}} {
