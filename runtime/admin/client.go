@@ -10,6 +10,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 )
@@ -22,9 +23,12 @@ type Client struct {
 	where string
 }
 
+// answerTime is how long a client waits. A plugin that is compiled on a small machine takes longest: the node gives it a minute.
+const answerTime = 70 * time.Second
+
 // NewClient takes an address as an operator writes it: unix:PATH, or [http(s)://]HOST:PORT.
 func NewClient(address, token string, tc *tls.Config) *Client {
-	c := &Client{base: "http://node", token: token, where: address, http: http.Client{Timeout: 30 * time.Second}}
+	c := &Client{base: "http://node", token: token, where: address, http: http.Client{Timeout: answerTime}}
 	if path, unix := strings.CutPrefix(address, "unix:"); unix {
 		c.http.Transport = &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			var d net.Dialer
@@ -62,6 +66,15 @@ func (c *Client) Delete(ctx context.Context, path string, in any) error {
 	return c.do(ctx, http.MethodDelete, path, in, nil)
 }
 
+// SetFace sets a configured remote up or down.
+func (c *Client) SetFace(ctx context.Context, name string, up bool) error {
+	state := "down"
+	if up {
+		state = "up"
+	}
+	return c.Post(ctx, "/v1/faces/"+url.PathEscape(name)+"/"+state, struct{}{}, nil)
+}
+
 func (c *Client) do(ctx context.Context, method, path string, in, out any) error {
 	body, err := encode(in)
 	if err != nil {
@@ -76,7 +89,7 @@ func (c *Client) do(ctx context.Context, method, path string, in, out any) error
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return fmt.Errorf("%w at %s: is it running? (%w)", ErrUnreachable, c.where, errors.Unwrap(err))
+		return c.unanswered(err)
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
@@ -93,6 +106,17 @@ func (c *Client) do(ctx context.Context, method, path string, in, out any) error
 		return fmt.Errorf("answer of %s: %w", c.where, err)
 	}
 	return nil
+}
+
+// unanswered tells a node that is not there from one that does not answer in time.
+func (c *Client) unanswered(err error) error {
+	if cause := errors.Unwrap(err); cause != nil {
+		err = cause // without the URL, in which the host is made up
+	}
+	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
+		return fmt.Errorf("the node at %s has not answered: %w", c.where, err)
+	}
+	return fmt.Errorf("%w at %s: is it running? (%w)", ErrUnreachable, c.where, err)
 }
 
 func encode(in any) (io.Reader, error) {

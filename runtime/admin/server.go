@@ -7,7 +7,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"log"
 	"net"
 	"net/http"
 	"net/http/pprof"
@@ -37,6 +39,7 @@ type Node interface {
 type Access struct {
 	Token string      // "": none is asked for
 	TLS   *tls.Config // nil: plain
+	Log   *log.Logger // what clients do wrong below HTTP; nil: the standard logger
 }
 
 // Server serves the API until Close.
@@ -46,8 +49,8 @@ type Server struct {
 	done chan struct{}
 }
 
-// maxBody bounds a request: a plugin's module is the largest.
-const maxBody = 64 << 20
+// maxBody bounds a request: a plugin's module of 16 MiB, in base64, is the largest.
+const maxBody = 24 << 20
 
 // Serve opens the address ("unix" and a path, or "tcp" and host:port) and serves node. A socket that a node which is gone has left is
 // replaced; one that is answered is an error.
@@ -63,6 +66,7 @@ func Serve(network, address string, access Access, node Node) (*Server, error) {
 	s.http = &http.Server{
 		Handler:           authorise(access.Token, routes(node)),
 		ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 30 * time.Second, MaxHeaderBytes: 16 << 10,
+		ErrorLog: access.Log,
 	}
 	go func() {
 		defer close(s.done)
@@ -83,7 +87,7 @@ func listen(network, address string) (net.Listener, error) {
 		_ = conn.Close()
 		return nil, fmt.Errorf("admin socket %s: another node answers there: stop it, or give this one another data_dir", address)
 	}
-	if err := os.Remove(address); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := removeStale(address); err != nil {
 		return nil, fmt.Errorf("admin socket %s: %w", address, err)
 	}
 	ln, err := listenPrivate(address)
@@ -91,6 +95,20 @@ func listen(network, address string) (net.Listener, error) {
 		return nil, fmt.Errorf("admin socket %s: %w", address, err)
 	}
 	return ln, nil
+}
+
+// removeStale removes the socket that a node which is gone has left, and nothing that is not a socket.
+func removeStale(path string) error {
+	info, err := os.Lstat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	case info.Mode()&fs.ModeSocket == 0:
+		return errors.New("something that is not a socket is there: move it away, or choose another path")
+	}
+	return os.Remove(path)
 }
 
 // Addr is where the server listens.
@@ -155,7 +173,18 @@ func routes(n Node) http.Handler {
 	m.HandleFunc("GET /debug/pprof/", pprof.Index)
 	m.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
 	m.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
-	return m
+	return named(m)
+}
+
+// named answers what there is no URL or no method for as everything else: in JSON.
+func named(m *http.ServeMux) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if _, pattern := m.Handler(r); pattern == "" {
+			reply(w, http.StatusNotFound, Failure{fmt.Sprintf("there is no %.100q with %.20s", r.URL.Path, r.Method)})
+			return
+		}
+		m.ServeHTTP(w, r)
+	})
 }
 
 // show answers with what get gives.
@@ -171,6 +200,10 @@ func take[T any](do func(T) error) http.HandlerFunc {
 		d.DisallowUnknownFields()
 		if err := d.Decode(&in); err != nil {
 			reply(w, http.StatusBadRequest, Failure{"request: " + err.Error()})
+			return
+		}
+		if _, err := d.Token(); err != io.EOF {
+			reply(w, http.StatusBadRequest, Failure{"request: there is more than one JSON value"})
 			return
 		}
 		done(w, do(in))

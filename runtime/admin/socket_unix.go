@@ -3,22 +3,20 @@
 package admin
 
 import (
+	"context"
 	"net"
 	"os"
-	"sync"
 	"syscall"
 )
 
-// umask is the process's: one socket at a time is made under another one.
-var umask sync.Mutex
-
-// listenPrivate makes a unix socket that is never open to others, not even between its making and a chmod.
+// listenPrivate makes a unix socket that is never open to others, not even between its making and a chmod: on Linux the socket has
+// the mode before it has a path (unix(7)). Elsewhere that does nothing and the chmod alone counts. The process's umask would do it
+// everywhere, but for every file that is made at the same moment too: a folder of the store would be one that nobody may enter.
 func listenPrivate(path string) (net.Listener, error) {
-	umask.Lock()
-	defer umask.Unlock()
-	old := syscall.Umask(0o177)
-	defer syscall.Umask(old)
-	ln, err := net.Listen("unix", path)
+	lc := net.ListenConfig{Control: func(_, _ string, raw syscall.RawConn) error {
+		return raw.Control(func(fd uintptr) { _ = syscall.Fchmod(int(fd), 0o600) })
+	}}
+	ln, err := lc.Listen(context.Background(), "unix", path)
 	if err != nil {
 		return nil, err
 	}
