@@ -34,9 +34,14 @@ type Host struct {
 
 	cfg atomic.Pointer[config.Config] // in force
 
-	mu        sync.Mutex // of what a reload changes
-	faces     map[string]*openFace
+	changing sync.Mutex // held over a change by the operator, which may wait for a name server; taken before mu
+	mu       sync.Mutex // of what such a change changes; nothing is waited for under it
+
+	faces     map[string]*forward.Face // configured remotes
 	listeners map[string]*listening
+	past      map[string]forward.Counters // of remotes' faces that were replaced, by name
+	held      map[string]bool             // remotes that the operator has set down
+	hosts     hosts
 
 	node    *forward.Node
 	disk    *disk.Store // nil: everything in memory
@@ -48,6 +53,9 @@ type Host struct {
 	metrics *metricsServer
 	mirrors []*mirror
 
+	lock *os.File        // of the data folder
+	ctx  context.Context // of what the operator asks for; ended by Close
+	end  context.CancelFunc
 	stop chan struct{}
 	made chan struct{} // closed once there is a node: the store may have something to say before
 
@@ -57,16 +65,9 @@ type Host struct {
 	close    sync.Once
 }
 
-// openFace is a configured remote that is a face.
-type openFace struct {
-	cfg  config.Face
-	face *forward.Face
-}
-
 // listening is a configured listener.
 type listening struct {
 	name     string
-	cfg      config.Face
 	socket   *udp.Socket
 	listener *forward.Listener
 }
@@ -75,28 +76,28 @@ type listening struct {
 func New(ctx context.Context, cfg *config.Config, log zerolog.Logger, load func() (*config.Config, error)) (*Host, error) {
 	h := &Host{
 		log: log.With().Str("node", cfg.Node.Name).Logger(), start: time.Now(), load: load,
-		faces: map[string]*openFace{}, listeners: map[string]*listening{}, stop: make(chan struct{}), made: make(chan struct{}),
+		faces: map[string]*forward.Face{}, listeners: map[string]*listening{}, past: map[string]forward.Counters{}, held: map[string]bool{},
+		stop: make(chan struct{}), made: make(chan struct{}),
 	}
 	h.cfg.Store(cfg)
+	h.ctx, h.end = context.WithCancel(context.WithoutCancel(ctx))
 	if err := h.provision(ctx); err != nil {
 		return nil, errors.Join(err, h.Close())
 	}
 	return h, nil
 }
 
-func (h *Host) provision(ctx context.Context) error {
-	if err := makeDataDir(h.cfg.Load().Node.DataDir); err != nil {
+func (h *Host) provision(ctx context.Context) (err error) {
+	if h.lock, err = openDataDir(h.cfg.Load().Node.DataDir); err != nil {
 		return err
 	}
 	h.seed, h.boot = table.Seed{random64(), random64()}, uint32(random64())
 	if err := h.loadPlugins(ctx); err != nil {
 		return err
 	}
-	choice, err := newStrategies(h.cfg.Load(), h.plugins)
-	if err != nil {
+	if h.choice, err = newStrategies(h.cfg.Load(), h.plugins); err != nil {
 		return err
 	}
-	h.choice = choice
 	backends, err := h.openStore()
 	if err != nil {
 		return err
@@ -104,28 +105,21 @@ func (h *Host) provision(ctx context.Context) error {
 	if err := h.makeNode(backends); err != nil {
 		return err
 	}
-	if h.udp, err = udp.New(udp.Config{Node: h.node, Clock: h.now}); err != nil {
+	if h.udp, err = udp.New(udp.Config{Node: h.node, Clock: h.now, Lookup: h.hosts.lookup}); err != nil {
 		return err
 	}
 	if err := h.openFaces(ctx); err != nil {
 		return err
 	}
-	h.addRoutes(h.cfg.Load())
+	h.setRoutes(h.cfg.Load().Routes)
+	h.announce(nil, h.cfg.Load().Announce)
 	if err := h.startMirrors(); err != nil {
 		return err
 	}
+	if err := ctx.Err(); err != nil { // asked to stop before there was a node
+		return err
+	}
 	return h.serve()
-}
-
-func makeDataDir(dir string) error {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return fmt.Errorf("data_dir %s: %w", dir, err)
-	}
-	f, err := os.CreateTemp(dir, ".probe")
-	if err != nil {
-		return fmt.Errorf("data_dir %s cannot be written: %w", dir, err)
-	}
-	return errors.Join(f.Close(), os.Remove(f.Name()))
 }
 
 func random64() uint64 {
@@ -214,13 +208,21 @@ func (h *Host) happened(e forward.Happening) {
 	if e.What == forward.FaceMade || e.What == forward.FaceClosed {
 		ev = h.log.Debug()
 	}
-	if e.Face != 0 {
-		ev = ev.Uint32("face", uint32(e.Face))
+	if f := h.faceOf(e.Face); f != nil {
+		ev = ev.Str("face", f.Config().Name).Uint32("face_id", uint32(e.Face))
 	}
 	if e.Name != (name.Name{}) {
 		ev = ev.Stringer("name", e.Name)
 	}
 	ev.Msg(string(e.What))
+}
+
+// faceOf finds the face of a happening, without a lock.
+func (h *Host) faceOf(id forward.FaceID) *forward.Face {
+	if id == forward.Self || h.node == nil {
+		return nil
+	}
+	return h.node.Face(id)
 }
 
 // Bounds of the pause between two calls of the forwarder's timers. The longest is far below the 50 ms that a sleeper listens
@@ -258,8 +260,9 @@ func (h *Host) Run(ctx context.Context, ready func(faces []string)) error {
 	for _, m := range h.mirrors {
 		h.wg.Go(m.run)
 	}
-	h.log.Info().Str("id", fmt.Sprintf("%08x", h.cfg.Load().Node.ID)).Msg("running")
-	ready(h.Addresses())
+	open := h.Addresses()
+	h.log.Info().Str("id", fmt.Sprintf("%08x", h.cfg.Load().Node.ID)).Strs("faces", open).Msg("running")
+	ready(open)
 	<-ctx.Done()
 	h.log.Info().Msg("stopping")
 	return h.Close()
@@ -273,6 +276,7 @@ func (h *Host) Close() (err error) {
 
 func (h *Host) cleanUp() (err error) {
 	close(h.stop)
+	h.end()
 	if h.admin != nil {
 		err = errors.Join(err, h.admin.Close())
 	}
@@ -292,6 +296,9 @@ func (h *Host) cleanUp() (err error) {
 	}
 	if h.plugins != nil {
 		err = errors.Join(err, h.plugins.Close())
+	}
+	if h.lock != nil {
+		err = errors.Join(err, h.lock.Close())
 	}
 	return err
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"time"
 
 	"github.com/zmesh/zmesh/core/forward"
 	"github.com/zmesh/zmesh/core/name"
@@ -27,6 +28,7 @@ type mirror struct {
 
 	mu    sync.Mutex
 	names map[name.Name]bool
+	full  bool // and that was said
 }
 
 // mirrorNames bounds the streams that one mirror follows.
@@ -56,7 +58,10 @@ func (h *Host) newMirror(cfg *config.Config, p name.Prefix) (*mirror, error) {
 		return nil, err
 	}
 	m.link.face = f
-	m.node, err = node.New(m.link, node.Config{Network: cfg.Networks[0].Wire()})
+	m.node, err = node.New(m.link, node.Config{Network: cfg.Networks[0].Wire(), Wildcard: cfg.Limits.Wildcard})
+	if err != nil {
+		m.cancel()
+	}
 	return m, err
 }
 
@@ -67,11 +72,28 @@ func (m *mirror) run() {
 			m.follow(pattern)
 			continue
 		}
-		m.wg.Add(2)
-		go m.discover(pattern)
-		go m.listen(pattern)
+		m.wg.Go(func() { m.keep(func() error { return m.discover(pattern) }) })
+		m.wg.Go(func() { m.keep(func() error { return m.listen(pattern) }) })
 	}
 	m.wg.Wait()
+}
+
+// mirrorAgain is how long a mirror waits after it was refused.
+const mirrorAgain = 5 * time.Second
+
+// keep does something until Close: what a neighbour refuses now it may give later.
+func (m *mirror) keep(do func() error) {
+	for m.ctx.Err() == nil {
+		err := do()
+		if m.ctx.Err() != nil || errors.Is(err, node.ErrClosed) {
+			return
+		}
+		m.h.log.Error().Err(err).Str("prefix", m.prefix.String()).Dur("again_in", mirrorAgain).Msg("mirror")
+		select {
+		case <-m.ctx.Done():
+		case <-time.After(mirrorAgain):
+		}
+	}
 }
 
 // patterns are the names that stand for a prefix: itself, if it is one name, and one for each depth below it.
@@ -92,68 +114,60 @@ func (m *mirror) patterns() (list []name.Name) {
 }
 
 // discover asks for the newest of every name, again and again: what was published before the mirror came, or while it was away.
-func (m *mirror) discover(pattern name.Name) {
-	defer m.wg.Done()
-	err := m.node.GetAll(m.ctx, pattern, wire.SeqNewest, func(c node.Content) error {
+func (m *mirror) discover(pattern name.Name) error {
+	return m.node.GetAll(m.ctx, pattern, wire.SeqNewest, func(c node.Content) error {
 		m.follow(c.Name)
 		return nil
 	})
-	m.end(err)
 }
 
 // listen hears of names that are new.
-func (m *mirror) listen(pattern name.Name) {
-	defer m.wg.Done()
+func (m *mirror) listen(pattern name.Name) error {
 	sub, err := m.node.Subscribe(pattern, node.Now, true)
 	if err != nil {
-		m.end(err)
-		return
+		return err
 	}
 	defer sub.Close()
 	for {
 		u, err := sub.Next(m.ctx)
 		if err != nil {
-			m.end(err)
-			return
+			return err
 		}
 		m.follow(u.Name)
 	}
 }
 
-// follow reads the stream of a name from the oldest that there is.
+// follow reads the stream of a name from the oldest that there is, unless it does so already.
 func (m *mirror) follow(n name.Name) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.names[n] || len(m.names) >= mirrorNames || m.ctx.Err() != nil {
-		return
+	switch {
+	case m.names[n]:
+	case len(m.names) < mirrorNames:
+		m.names[n] = true
+		m.wg.Go(func() { m.keep(func() error { return m.read(n) }) })
+	case !m.full:
+		m.full = true
+		m.h.log.Error().Str("prefix", m.prefix.String()).Stringer("name", n).
+			Msgf("mirror: it follows %d names and takes no more: name longer prefixes, and mirror the rest elsewhere", mirrorNames)
 	}
-	sub, err := m.node.Subscribe(n, wire.SeqFirst, false)
-	if err != nil {
-		m.end(err)
-		return
-	}
-	m.names[n] = true
-	m.wg.Add(1)
-	go func() {
-		defer m.wg.Done()
-		defer sub.Close()
-		for {
-			u, err := sub.Next(m.ctx)
-			if err != nil {
-				m.end(err)
-				return
-			}
-			if u.Lost {
-				m.h.log.Warn().Stringer("name", n).Uint32("from", u.From).Uint32("to", u.To).Msg("mirror: lost before it was copied")
-			}
-		}
-	}()
 }
 
-// end says why something of the mirror stopped, unless it was closed.
-func (m *mirror) end(err error) {
-	if err != nil && m.ctx.Err() == nil && !errors.Is(err, node.ErrClosed) {
-		m.h.log.Error().Err(err).Str("prefix", m.prefix.String()).Msg("mirror")
+// read takes everything of a stream, and says what is lost.
+func (m *mirror) read(n name.Name) error {
+	sub, err := m.node.Subscribe(n, wire.SeqFirst, false)
+	if err != nil {
+		return err
+	}
+	defer sub.Close()
+	for {
+		u, err := sub.Next(m.ctx)
+		if err != nil {
+			return err
+		}
+		if u.Lost {
+			m.h.log.Warn().Stringer("name", n).Uint32("from", u.From).Uint32("to", u.To).Msg("mirror: lost before it was copied")
+		}
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"log"
 	"net"
 	"net/http"
 	"os"
@@ -22,7 +23,7 @@ import (
 // serve opens the admin address and, if it is wanted, that of the metrics.
 func (h *Host) serve() (err error) {
 	cfg := h.cfg.Load()
-	access := admin.Access{Token: string(cfg.Admin.Token.Bytes())}
+	access := admin.Access{Token: string(cfg.Admin.Token.Bytes()), Log: h.webLog("admin")}
 	if t := cfg.Admin.TLS; t != nil {
 		if access.TLS, err = mutualTLS(t); err != nil {
 			return err
@@ -35,6 +36,11 @@ func (h *Host) serve() (err error) {
 		h.metrics, err = h.serveMetrics(cfg.Metrics.Listen)
 	}
 	return err
+}
+
+// webLog takes what net/http has to say of clients, and of a panic.
+func (h *Host) webLog(of string) *log.Logger {
+	return log.New(h.log.With().Str("level", "warn").Str("server", of).Logger(), "", 0)
 }
 
 // mutualTLS is the server's side of the admin address over TCP.
@@ -73,7 +79,7 @@ func (h *Host) serveMetrics(address string) (*metricsServer, error) {
 	}
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(reg, promhttp.HandlerOpts{}))
-	m := &metricsServer{http: &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}, done: make(chan struct{})}
+	m := &metricsServer{http: &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second, ErrorLog: h.webLog("metrics")}, done: make(chan struct{})}
 	go func() {
 		defer close(m.done)
 		_ = m.http.Serve(ln) // ends with ErrServerClosed, by Close
@@ -86,6 +92,9 @@ func (m *metricsServer) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	err := m.http.Shutdown(ctx)
+	if err != nil {
+		err = m.http.Close()
+	}
 	<-m.done
 	return err
 }

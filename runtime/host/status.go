@@ -69,11 +69,16 @@ func (h *Host) totals() map[string]forward.Counters {
 	for _, l := range h.openListeners() {
 		out[l.name], _ = h.node.ListenerCounters(l.listener)
 	}
+	h.mu.Lock() // before the faces are read: none is both among them and in the past
+	defer h.mu.Unlock()
 	h.node.Faces(func(f *forward.Face) {
 		if c := f.Config(); !c.OnDemand {
 			out[c.Name] = f.Counters()
 		}
 	})
+	for name, before := range h.past {
+		out[name] = sum(before, out[name])
+	}
 	return out
 }
 
@@ -90,7 +95,8 @@ func (h *Host) openListeners() (list []*listening) {
 }
 
 // Faces implements admin.Node.
-func (h *Host) Faces() (list []admin.Face) {
+func (h *Host) Faces() []admin.Face {
+	list := []admin.Face{}
 	for _, l := range h.openListeners() {
 		c, _ := h.node.ListenerCounters(l.listener)
 		list = append(list, admin.Face{
@@ -126,18 +132,22 @@ func dropMap(counts [drop.Count]uint64) map[string]uint64 {
 	return m
 }
 
-// SetFace implements admin.Node.
+// SetFace implements admin.Node. It holds over a reload, which makes a face anew where its policy has changed.
 func (h *Host) SetFace(name string, up bool) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	f, err := h.faceNamed(name)
 	if err != nil {
 		return err
 	}
-	h.node.SetUp(h.now(), f.ID(), up)
+	h.held[name] = !up
+	h.node.Hold(h.now(), f.ID(), !up)
 	return nil
 }
 
 // Routes implements admin.Node.
-func (h *Host) Routes() (list []admin.Route) {
+func (h *Host) Routes() []admin.Route {
+	list := []admin.Route{}
 	for _, r := range h.node.Routes(h.now()) {
 		out := admin.Route{Prefix: r.Prefix.String(), Cost: r.Cost, Static: r.Static, Used: r.Used, Left: r.Left.Round(time.Second)}
 		if f := h.node.Face(r.Face); f != nil {
@@ -153,6 +163,8 @@ func (h *Host) Routes() (list []admin.Route) {
 
 // AddRoute implements admin.Node.
 func (h *Host) AddRoute(r admin.Route) error {
+	h.changing.Lock()
+	defer h.changing.Unlock()
 	p, f, err := h.routeOf(r)
 	if err != nil {
 		return err
@@ -163,6 +175,8 @@ func (h *Host) AddRoute(r admin.Route) error {
 
 // RemoveRoute implements admin.Node.
 func (h *Host) RemoveRoute(r admin.Route) error {
+	h.changing.Lock()
+	defer h.changing.Unlock()
 	p, f, err := h.routeOf(r)
 	if err != nil {
 		return err

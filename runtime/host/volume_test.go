@@ -35,6 +35,7 @@ durability = "buffered"
 sync_every = "50ms"
 memory = "8MiB"
 max_rate_per_name = "1000000/min"
+max_size = "64GiB" # an hour takes what the test publishes: a face may fill a quarter of it (P-22)
 [[faces]]
 name = "lan"
 type = "udp"
