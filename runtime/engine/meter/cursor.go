@@ -8,9 +8,9 @@ import (
 
 // What kind of refusal an [Error] is; for errors.Is.
 var (
-	ErrMalformed = errors.New("malformed module")  // the bytes are no module of the binary format
+	ErrMalformed = errors.New("malformed module")            // the bytes are no module of the binary format
 	ErrExcluded  = errors.New("feature not in the contract") // a module, but with something that the contract leaves out
-	ErrLimit     = errors.New("module too large")  // beyond one of the [Limits]
+	ErrLimit     = errors.New("module too large")            // beyond one of the [Limits]
 )
 
 // Error says why a module is refused.

@@ -72,7 +72,7 @@ func (l Limits) withDefaults() Limits {
 		Module: cmp.Or(l.Module, 16<<20), Types: cmp.Or(l.Types, 10_000), Functions: cmp.Or(l.Functions, 20_000),
 		Body: cmp.Or(l.Body, 96<<10), Locals: cmp.Or(l.Locals, 1000), Blocks: cmp.Or(l.Blocks, 8000),
 		Nesting: cmp.Or(l.Nesting, 1500), Targets: cmp.Or(l.Targets, 20_000), Work: cmp.Or(l.Work, 200_000),
-		Globals: cmp.Or(l.Globals, 1000), Table: cmp.Or(l.Table, 65_536), Segments: cmp.Or(l.Segments, 10_000),
+		Globals: cmp.Or(l.Globals, 1000), Table: cmp.Or(l.Table, 65_536), Segments: cmp.Or(l.Segments, 100_000),
 		Data: cmp.Or(l.Data, 8<<20), Elements: cmp.Or(l.Elements, 1000), ElementFuncs: cmp.Or(l.ElementFuncs, 65_536),
 		Imports: cmp.Or(l.Imports, 200), Exports: cmp.Or(l.Exports, 1000), Custom: cmp.Or(l.Custom, 8<<20),
 	}

@@ -45,7 +45,8 @@ const (
 	opI32Const     = 0x41
 	opI64Const     = 0x42
 	opI64LtS       = 0x53
-	opI64Add       = 0x7C
+	opI32LeU       = 0x4D
+	opI64Mul       = 0x7E
 	opI64Sub       = 0x7D
 	opI64ShrU      = 0x88
 	opI64ExtendU   = 0xAD
