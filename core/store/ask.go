@@ -70,8 +70,10 @@ func (s *Shard) Newest(k name.Key) (n Newest, st Status) {
 	if s.aged(e) {
 		return n, Miss
 	}
-	n = Newest{Seq: uint32(e.newest) & seqMask, Ext: e.newest, Arrived: e.newestTime, Heard: e.newestHeard, Producer: e.byProducer,
-		Published: e.published, Stale: e.newest < e.top}
+	n = Newest{
+		Seq: uint32(e.newest) & seqMask, Ext: e.newest, Arrived: e.newestTime, Heard: e.newestHeard, Producer: e.byProducer,
+		Published: e.published, Stale: e.newest < e.top,
+	}
 	if e.newestAt != 0 {
 		r := s.log.at(e.newestAt)
 		n.Body, n.Face, n.Covered = r.body(), r.face(), r.is(covered)
@@ -89,8 +91,10 @@ func (s *Shard) Known(k name.Key) (known Known, ok bool) {
 	if e == nil || e.top == 0 {
 		return known, false
 	}
-	return Known{Newest: uint32(e.top) & seqMask, Ext: e.top, Stored: e.newest, Lowest: uint32(e.lowest) & seqMask,
-		LowestExt: e.lowest, Published: e.published, Class: s.rules[e.rule].Class, OnDisk: s.onDisk(e)}, true
+	return Known{
+		Newest: uint32(e.top) & seqMask, Ext: e.top, Stored: e.newest, Lowest: uint32(e.lowest) & seqMask,
+		LowestExt: e.lowest, Published: e.published, Class: s.rules[e.rule].Class, OnDisk: s.onDisk(e),
+	}, true
 }
 
 // answers tells whether a wildcard finds k: something of it is here.

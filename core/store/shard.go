@@ -275,8 +275,10 @@ func (s *Shard) keep(id uint32, e *entry, p *Put, ext uint64) Cause {
 // write hands a content to the backend.
 func (s *Shard) write(e *entry, p *Put, ext uint64, class Class) bool {
 	w := &s.writing // of the shard, since what is handed to an interface would be allocated each time
-	*w = Write{Key: p.Key, Ext: ext, Wall: p.Wall, Class: class, Producer: p.Producer, Body: p.Body, Published: e.published,
-		Newest: e.newest, NewestAt: e.newestWall, NewestMAC: e.newestMAC, FromFirst: e.byProducer}
+	*w = Write{
+		Key: p.Key, Ext: ext, Wall: p.Wall, Class: class, Producer: p.Producer, Body: p.Body, Published: e.published,
+		Newest: e.newest, NewestAt: e.newestWall, NewestMAC: e.newestMAC, FromFirst: e.byProducer,
+	}
 	if ext <= e.top && ext >= e.newest {
 		w.Newest, w.NewestAt, w.NewestMAC, w.FromFirst = ext, p.Wall, macOf(p.Body), p.Producer
 	}
