@@ -39,6 +39,11 @@ type senML struct {
 	Time   float64  `json:"t,omitempty"`  // seconds from the time of receipt
 }
 
+// brokenError says that a content came and cannot be read.
+type brokenError struct{ error }
+
+func (e *brokenError) Unwrap() error { return e.error }
+
 // print opens, decodes and prints a content.
 func (s *session) print(ctx context.Context, c *node.Content) error {
 	l := line{Name: c.Name.String(), Seq: c.Seq, Received: c.Received.Format(time.RFC3339Nano), Records: []senML{}}
@@ -50,16 +55,20 @@ func (s *session) print(ctx context.Context, c *node.Content) error {
 			return err
 		}
 		if plain, err = st.Open(c.Payload, c.Seq); err != nil {
-			return fmt.Errorf("%s #%d: %w", c.Name, c.Seq, err)
+			return &brokenError{fmt.Errorf("%s #%d: %w", c.Name, c.Seq, err)}
 		}
 	}
 	l.Payload = hex.EncodeToString(plain)
 	if !s.raw {
 		got, err := s.dec.decode(ctx, c, plain)
-		if err != nil && (s.decode || !errors.Is(err, errNoDecoder)) {
-			return err
+		switch {
+		case err == nil:
+			l.Records, l.Errors = senMLOf(got.Records), got.Errors
+		case s.decode:
+			return &brokenError{fmt.Errorf("%s #%d: %w", c.Name, c.Seq, err)}
+		case !errors.Is(err, errNoDecoder): // the consumer has the bytes, and what is wrong with the decoder
+			l.Errors = []string{err.Error()}
 		}
-		l.Records, l.Errors = senMLOf(got.Records), got.Errors
 	}
 	if s.json {
 		return json.NewEncoder(s.out).Encode(l)
@@ -70,7 +79,7 @@ func (s *session) print(ctx context.Context, c *node.Content) error {
 
 // text is a content for people: its records, else its text if it is one, else hex.
 func (s *session) text(l *line, plain []byte) string {
-	if len(l.Records) > 0 || len(l.Errors) > 0 {
+	if len(l.Records) > 0 {
 		out := ""
 		for i, r := range l.Records {
 			if i > 0 {
@@ -78,15 +87,20 @@ func (s *session) text(l *line, plain []byte) string {
 			}
 			out += r.text()
 		}
-		for _, e := range l.Errors {
-			out += "  (" + e + ")"
-		}
-		return out
+		return out + l.faults()
 	}
 	if !s.raw && len(plain) > 0 && utf8.Valid(plain) && !slices.ContainsFunc([]rune(string(plain)), unprintable) {
-		return string(plain)
+		return string(plain) + l.faults()
 	}
-	return l.Payload
+	return l.Payload + l.faults()
+}
+
+// faults are what the decoder had to say.
+func (l *line) faults() (out string) {
+	for _, e := range l.Errors {
+		out += "  (" + e + ")"
+	}
+	return out
 }
 
 func unprintable(r rune) bool { return !unicode.IsPrint(r) }
@@ -116,7 +130,7 @@ func (s *session) getAll(ctx context.Context, seq uint32) error {
 	found := 0
 	err := s.node.GetAll(ctx, s.name, seq, func(c node.Content) error {
 		found++
-		return s.print(ctx, &c)
+		return s.showing(ctx, &c)
 	})
 	switch {
 	case err != nil && !errors.Is(err, context.DeadlineExceeded):
@@ -124,7 +138,7 @@ func (s *session) getAll(ctx context.Context, seq uint32) error {
 	case found == 0:
 		return fmt.Errorf("%w in %s", errNothing, s.timeout)
 	}
-	return nil
+	return s.unread
 }
 
 // round is one round trip.
@@ -134,42 +148,86 @@ type round struct {
 	From string  `json:"from"`
 }
 
+// summary is the last line of ping.
+type summary struct {
+	Asked    int     `json:"asked"`
+	Answered int     `json:"answered"`
+	Loss     float64 `json:"loss"` // 0 to 1
+	P50      float64 `json:"p50_ms"`
+	P90      float64 `json:"p90_ms"`
+	P99      float64 `json:"p99_ms"`
+	Most     float64 `json:"most_ms"`
+}
+
+func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
+
+// summaryOf sorts the times.
+func summaryOf(times []time.Duration, asked int) summary {
+	slices.Sort(times)
+	at := func(p int) float64 {
+		if len(times) == 0 {
+			return 0
+		}
+		return ms(times[(len(times)*p+99)/100-1]) // nearest rank
+	}
+	return summary{asked, len(times), 1 - float64(len(times))/float64(asked), at(50), at(90), at(99), at(100)}
+}
+
+// String is the line for people.
+func (s summary) String() string {
+	text := fmt.Sprintf("%d of %d answered, %.0f %% lost", s.Answered, s.Asked, 100*s.Loss)
+	if s.Answered > 0 {
+		text += fmt.Sprintf("; p50 %.3f ms, p90 %.3f ms, p99 %.3f ms, most %.3f ms", s.P50, s.P90, s.P99, s.Most)
+	}
+	return text
+}
+
 // ping measures.
 func (s *session) ping(ctx context.Context, count int) error {
 	var times []time.Duration
-	for i := 0; i < count && ctx.Err() == nil; i++ {
-		one, cancel := context.WithTimeout(ctx, s.timeout)
-		start := time.Now()
-		c, err := s.node.Get(one, s.name, wire.SeqNewest)
-		cancel()
+	asked := 0
+	for ; asked < count && ctx.Err() == nil; asked++ {
+		r, took, err := s.round(ctx)
 		if err != nil {
-			fmt.Fprintf(s.errOut, "%d: %v\n", i+1, err)
+			fmt.Fprintf(s.errOut, "zmesh: round trip %d: %v\n", asked+1, oneLine(err))
 			continue
 		}
-		took := c.Received.Sub(start)
 		times = append(times, took)
-		from := fmt.Sprintf("the store of a forwarder %d hops behind the first", wire.MaxTTL-int(c.TTL))
-		if c.TTL == wire.MaxTTL {
-			from = "the first forwarder's store"
+		if err := s.say(r, fmt.Sprintf("%s #%d from %s: %.3f ms", s.name, r.Seq, r.From, r.MS)); err != nil {
+			return err
 		}
-		r := round{Seq: c.Seq, MS: float64(took) / float64(time.Millisecond), From: from}
-		if s.json {
-			if err := json.NewEncoder(s.out).Encode(r); err != nil {
-				return err
-			}
-			continue
-		}
-		fmt.Fprintf(s.out, "%s #%d from %s: %.3f ms\n", s.name, r.Seq, r.From, r.MS)
 	}
-	if len(times) == 0 {
-		return errNothing
+	sum := summaryOf(times, max(asked, 1))
+	if err := s.say(sum, sum.String()); err != nil || len(times) > 0 {
+		return err
 	}
-	slices.Sort(times)
-	at := func(p int) time.Duration { return times[(len(times)-1)*p/100].Round(time.Microsecond) }
-	if !s.json {
-		fmt.Fprintf(s.out, "%d of %d answered; p50 %s, p90 %s, p99 %s, most %s\n", len(times), count, at(50), at(90), at(99), at(100))
+	return errNothing
+}
+
+// round is one round trip. Only a content that comes from the neighbour's own store has the whole TTL (P-21).
+func (s *session) round(ctx context.Context) (r round, took time.Duration, err error) {
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
+	defer cancel()
+	start := time.Now()
+	c, err := s.node.Get(ctx, s.name, wire.SeqNewest)
+	if err != nil {
+		return r, 0, err
 	}
-	return nil
+	took = c.Received.Sub(start)
+	from := fmt.Sprintf("the producer or a store, %d hops behind the first forwarder", wire.MaxTTL-int(c.TTL))
+	if c.TTL == wire.MaxTTL {
+		from = "the first forwarder's store"
+	}
+	return round{Seq: c.Seq, MS: ms(took), From: from}, took, nil
+}
+
+// say prints a line: an object as JSON, or its text.
+func (s *session) say(v any, text string) error {
+	if s.json {
+		return json.NewEncoder(s.out).Encode(v)
+	}
+	_, err := fmt.Fprintln(s.out, text)
+	return err
 }
 
 // hop is a line of trace.
@@ -185,15 +243,11 @@ func (s *session) trace(ctx context.Context) error {
 	hops := 0
 	err := s.node.Trace(ctx, s.name, func(h node.Hop) {
 		hops++
-		out := hop{TTL: h.TTL, Answer: "content", MS: float64(h.RTT) / float64(time.Millisecond)}
+		out := hop{TTL: h.TTL, Answer: "content", MS: ms(h.RTT)}
 		if h.Reason != 0 {
 			out.Node, out.Answer = fmt.Sprintf("%08x", h.Node), h.Reason.String()
 		}
-		if s.json {
-			_ = json.NewEncoder(s.out).Encode(out)
-			return
-		}
-		fmt.Fprintf(s.out, "%d  %-8s  %-10s  %.3f ms\n", out.TTL+1, or(out.Node, "-"), out.Answer, out.MS)
+		_ = s.say(out, fmt.Sprintf("%d  %-8s  %-10s  %.3f ms", out.TTL+1, or(out.Node, "-"), out.Answer, out.MS))
 	})
 	if err == nil && hops == 0 {
 		return errNothing
@@ -235,7 +289,7 @@ func (t *tools) describeName(text string) error {
 		d.Name = n.String()
 	}
 	if t.json {
-		return t.printJSON(d)
+		return json.NewEncoder(t.out).Encode(d)
 	}
 	for _, row := range [][2]string{{"hash", d.Hash}, {"hierarchical", d.Hierarchical}, {"name", d.Name}, {"uri", d.URI}, {"class", d.Class}} {
 		if row[1] != "" {

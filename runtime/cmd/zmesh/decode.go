@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -126,7 +127,7 @@ func (t *tools) decodeCommand() *cobra.Command {
 // printDecoded prints records; errors of the payload make the command fail after what could be read.
 func (t *tools) printDecoded(got plugin.Decoded) error {
 	if t.json {
-		if err := t.printJSON(map[string]any{
+		if err := json.NewEncoder(t.out).Encode(map[string]any{
 			"records": senMLOf(got.Records), "warnings": append([]string{}, got.Warnings...),
 			"errors": append([]string{}, got.Errors...), "consumed": got.Consumed,
 		}); err != nil {

@@ -18,7 +18,10 @@ func (e *env) demoCommand() *cobra.Command {
 			if err != nil {
 				return fmt.Errorf("demo: %w", err)
 			}
-			return demo.Run(c.Context(), demo.Options{Exe: exe, Out: e.out, Color: isTerminal(e.out)})
+			if err := demo.Run(c.Context(), demo.Options{Exe: exe, Out: e.out, Color: isTerminal(e.out)}); err != nil {
+				return fmt.Errorf("demo: %v", oneLine(err)) // failed, also when it was a time that was over
+			}
+			return nil
 		},
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -25,6 +26,7 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	code := execute(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
 	stop()
 	os.Exit(code)
@@ -45,18 +47,27 @@ func (e usageError) Unwrap() error { return e.error }
 
 func usage(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
 
+// sentence is an error in one line.
+type sentence struct{ error }
+
+func (s *sentence) Error() string { return strings.ReplaceAll(s.error.Error(), "\n", "; ") }
+func (s *sentence) Unwrap() error { return s.error }
+
 // errNothing says that nothing was found or came in time; what there is to say was said.
 var errNothing = errors.New("nothing came")
 
 // execute runs the program and gives its exit code.
 func execute(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer) int {
-	root := newRoot(in, out, errOut)
+	root, e := newRoot(in, out, errOut)
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
 	if err == nil {
 		return exitDone
 	}
 	fmt.Fprintln(errOut, "zmesh:", err)
+	if !e.began { // the library refuses flags and arguments before a command begins
+		return exitUsage
+	}
 	return codeOf(err)
 }
 
@@ -79,9 +90,10 @@ type env struct {
 	json        bool
 	config      string
 	admin       string
+	began       bool // a command's own work has begun: the arguments were good
 }
 
-func newRoot(in io.Reader, out, errOut io.Writer) *cobra.Command {
+func newRoot(in io.Reader, out, errOut io.Writer) (*cobra.Command, *env) {
 	e := &env{in: in, out: out, errOut: errOut}
 	root := &cobra.Command{
 		Use:           "zmesh",
@@ -94,19 +106,19 @@ func newRoot(in io.Reader, out, errOut io.Writer) *cobra.Command {
 	root.SetErr(errOut)
 	root.PersistentFlags().StringVar(&e.config, "config", "", "configuration `FILE`")
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
-		return usage("%w: see \"%s --help\"", err, c.CommandPath())
+		return fmt.Errorf("%w: see \"%s --help\"", err, c.CommandPath())
 	})
 	root.AddCommand(e.runCommand(), e.checkCommand(), e.demoCommand())
 	root.AddCommand(e.operatorCommands()...)
 	root.AddCommand(e.toolCommands()...)
-	wrapArgs(root)
-	return root
+	e.wrap(root)
+	return root, e
 }
 
-// wrapArgs makes wrong arguments a usage error everywhere, and an unknown verb too.
-func wrapArgs(c *cobra.Command) {
+// wrap makes every command refuse arguments that it does not take, an unknown verb among them, and note that it has begun.
+func (e *env) wrap(c *cobra.Command) {
 	for _, sub := range c.Commands() {
-		wrapArgs(sub)
+		e.wrap(sub)
 	}
 	check := c.Args
 	if check == nil {
@@ -114,12 +126,17 @@ func wrapArgs(c *cobra.Command) {
 	}
 	c.Args = func(c *cobra.Command, args []string) error {
 		if err := check(c, args); err != nil {
-			return usage("%w: see \"%s --help\"", err, c.CommandPath())
+			return fmt.Errorf("%w: see \"%s --help\"", err, c.CommandPath())
 		}
 		return nil
 	}
 	if c.HasSubCommands() && c.RunE == nil {
 		c.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }
+	}
+	run := c.RunE
+	c.RunE = func(c *cobra.Command, args []string) error {
+		e.began = true
+		return run(c, args)
 	}
 }
 

@@ -152,7 +152,9 @@ func (e *env) faceCommand() *cobra.Command {
 	}}
 	for _, state := range []string{"up", "down"} {
 		cmd.AddCommand(&cobra.Command{Use: state + " NAME", Short: "Set a face " + state, Args: cobra.ExactArgs(1), RunE: func(c *cobra.Command, args []string) error {
-			return e.post(c.Context(), "/v1/faces/"+args[0]+"/"+state, struct{}{}, fmt.Sprintf("face %s is %s", args[0], state))
+			return e.change(fmt.Sprintf("face %s is %s", args[0], state), func(cl *admin.Client) error {
+				return cl.SetFace(c.Context(), args[0], state == "up")
+			})
 		}})
 	}
 	return cmd
@@ -179,13 +181,13 @@ func or(texts ...string) string {
 	return ""
 }
 
-// post sends a request and says what was done.
-func (e *env) post(ctx context.Context, path string, in any, said string) error {
+// change does something to a node and says what was done.
+func (e *env) change(said string, do func(*admin.Client) error) error {
 	c, err := e.client()
 	if err != nil {
 		return err
 	}
-	if err := c.Post(ctx, path, in, nil); err != nil {
+	if err := do(c); err != nil {
 		return err
 	}
 	if e.json {
@@ -193,6 +195,10 @@ func (e *env) post(ctx context.Context, path string, in any, said string) error 
 	}
 	fmt.Fprintln(e.out, said)
 	return nil
+}
+
+func (e *env) post(ctx context.Context, path string, in any, said string) error {
+	return e.change(said, func(c *admin.Client) error { return c.Post(ctx, path, in, nil) })
 }
 
 func (e *env) routeCommand() *cobra.Command {
@@ -212,11 +218,9 @@ func (e *env) routeCommand() *cobra.Command {
 	}}
 	add.Flags().Uint16Var(&cost, "cost", 10, "cost of the route")
 	remove := &cobra.Command{Use: "remove PREFIX FACE", Short: "Remove a static route", Args: cobra.ExactArgs(2), RunE: func(c *cobra.Command, args []string) error {
-		cl, err := e.client()
-		if err != nil {
-			return err
-		}
-		return cl.Delete(c.Context(), "/v1/routes", admin.Route{Prefix: args[0], Face: args[1]})
+		return e.change(fmt.Sprintf("no static route to %q by %s", args[0], args[1]), func(cl *admin.Client) error {
+			return cl.Delete(c.Context(), "/v1/routes", admin.Route{Prefix: args[0], Face: args[1]})
+		})
 	}}
 	cmd.AddCommand(add, remove)
 	return cmd

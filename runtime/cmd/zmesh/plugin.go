@@ -43,7 +43,8 @@ func module(file string) (admin.PluginLoad, error) {
 
 func (e *env) pluginLoad() *cobra.Command {
 	var grant []string
-	cmd := &cobra.Command{Use: "load NAME FILE|builtin:NAME", Short: "Bring up a plugin in a running node, until it stops", Args: cobra.ExactArgs(2),
+	cmd := &cobra.Command{
+		Use: "load NAME FILE|builtin:NAME", Short: "Bring up a plugin in a running node, until it stops", Args: cobra.ExactArgs(2),
 		RunE: func(c *cobra.Command, args []string) error {
 			l, err := module(args[1])
 			if err != nil {
@@ -51,13 +52,15 @@ func (e *env) pluginLoad() *cobra.Command {
 			}
 			l.Name, l.Grant = args[0], grant
 			return e.post(c.Context(), "/v1/plugins", l, fmt.Sprintf("plugin %s is running", l.Name))
-		}}
+		},
+	}
 	cmd.Flags().StringSliceVar(&grant, "grant", nil, "capabilities that it gets")
 	return cmd
 }
 
 func (e *env) pluginSwap() *cobra.Command {
-	return &cobra.Command{Use: "swap NAME FILE|builtin:NAME", Short: "Replace a plugin of a running node, once its vectors have passed", Args: cobra.ExactArgs(2),
+	return &cobra.Command{
+		Use: "swap NAME FILE|builtin:NAME", Short: "Replace a plugin of a running node, once its vectors have passed", Args: cobra.ExactArgs(2),
 		RunE: func(c *cobra.Command, args []string) error {
 			l, err := module(args[1])
 			if err != nil {
@@ -65,7 +68,8 @@ func (e *env) pluginSwap() *cobra.Command {
 			}
 			l.Name = args[0]
 			return e.post(c.Context(), "/v1/plugins/swap", l, fmt.Sprintf("plugin %s is now %s", l.Name, l.From))
-		}}
+		},
+	}
 }
 
 // sourceOf is where a module named on the command line comes from.
@@ -77,7 +81,8 @@ func sourceOf(file string) plugin.Source {
 }
 
 func (e *env) pluginInspect() *cobra.Command {
-	return &cobra.Command{Use: "inspect FILE|builtin:NAME", Short: "What a module says of itself, without running it", Args: cobra.ExactArgs(1),
+	return &cobra.Command{
+		Use: "inspect FILE|builtin:NAME", Short: "What a module says of itself, without running it", Args: cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			r, err := plugin.Inspect(sourceOf(args[0]))
 			if err != nil {
@@ -94,7 +99,8 @@ func (e *env) pluginInspect() *cobra.Command {
 				fmt.Fprintf(e.out, "problem       %s\n", p)
 			}
 			return nil
-		}}
+		},
+	}
 }
 
 func listed(texts []string) string {

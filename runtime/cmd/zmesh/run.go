@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -22,12 +24,17 @@ func (e *env) runCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			log, err := newLog(cfg.Log, e.errOut)
+			lines := newPatient(e.errOut)
+			defer lines.Close()
+			log, err := newLog(cfg.Log, lines, isTerminal(e.errOut))
 			if err != nil {
 				return err
 			}
 			h, err := host.New(c.Context(), cfg, log, func() (*config.Config, error) { return config.Load(e.config) })
-			if err != nil {
+			switch {
+			case errors.Is(err, context.Canceled) && c.Context().Err() != nil:
+				return nil // it was asked to stop before it was ready
+			case err != nil:
 				return err
 			}
 			return h.Run(c.Context(), func([]string) { fmt.Fprintln(e.out, "ready") })
@@ -36,13 +43,13 @@ func (e *env) runCommand() *cobra.Command {
 }
 
 // newLog writes text to a terminal and JSON elsewhere, unless the configuration says which.
-func newLog(l config.Log, out io.Writer) (zerolog.Logger, error) {
+func newLog(l config.Log, out io.Writer, terminal bool) (zerolog.Logger, error) {
 	level, err := zerolog.ParseLevel(l.Level)
 	if err != nil {
 		return zerolog.Nop(), usage("log level: %w", err)
 	}
-	if l.Format == "text" || l.Format == "auto" && isTerminal(out) {
-		out = zerolog.ConsoleWriter{Out: out, TimeFormat: time.TimeOnly, NoColor: !isTerminal(out)}
+	if l.Format == "text" || l.Format == "auto" && terminal {
+		out = zerolog.ConsoleWriter{Out: out, TimeFormat: time.TimeOnly, NoColor: !terminal}
 	}
 	return zerolog.New(out).Level(level).With().Timestamp().Logger(), nil
 }
@@ -56,12 +63,28 @@ func isTerminal(w io.Writer) bool {
 	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
+// checked is what check --json prints.
+type checked struct {
+	Good     bool      `json:"good"`
+	Node     string    `json:"node,omitempty"`
+	Mistakes []mistake `json:"mistakes"`
+}
+
+type mistake struct {
+	File string `json:"file"`
+	Line int    `json:"line"`
+	What string `json:"what"`
+}
+
 func (e *env) checkCommand() *cobra.Command {
-	return &cobra.Command{
+	cmd := &cobra.Command{
 		Use:   "check --config FILE",
 		Short: "Validate a configuration: every mistake with its file and line",
 		RunE: func(*cobra.Command, []string) error {
 			cfg, err := e.load()
+			if e.json {
+				return errors.Join(e.checked(cfg, err), err)
+			}
 			if err != nil {
 				return err
 			}
@@ -70,4 +93,21 @@ func (e *env) checkCommand() *cobra.Command {
 			return nil
 		},
 	}
+	cmd.Flags().BoolVar(&e.json, "json", false, "print JSON")
+	return cmd
+}
+
+// checked prints what was found; an error that is no mistake of the file is only told as one.
+func (e *env) checked(cfg *config.Config, err error) error {
+	out := checked{Good: err == nil, Mistakes: []mistake{}}
+	if cfg != nil {
+		out.Node = cfg.Node.Name
+	}
+	var list config.Mistakes
+	if errors.As(err, &list) {
+		for _, m := range list {
+			out.Mistakes = append(out.Mistakes, mistake{m.File, m.Line, m.What})
+		}
+	}
+	return e.printJSON(out)
 }

@@ -22,6 +22,9 @@ type subFlags struct {
 func (t *tools) subCommand() *cobra.Command {
 	var f subFlags
 	cmd := &cobra.Command{Use: "sub NAME", Short: "Subscribe: every content, in order and without holes", Args: cobra.ExactArgs(1), RunE: func(c *cobra.Command, args []string) error {
+		if f.count < 0 || f.span < 0 {
+			return usage("--count and --for want numbers that are not below 0")
+		}
 		s, err := t.open(c.Context(), args[0])
 		if err != nil {
 			return err
@@ -63,20 +66,36 @@ func (s *session) sub(ctx context.Context, f *subFlags) error {
 			if came == 0 {
 				return errNothing
 			}
-			return nil
+			return s.unread
 		case err != nil:
 			return err
 		case u.Lost:
 			err = s.printLost(&u)
 		default:
 			came++
-			err = s.print(ctx, &u.Content)
+			err = s.showing(ctx, &u.Content)
 		}
 		if err != nil {
 			return err
 		}
+		if u.Missed > 0 {
+			fmt.Fprintf(s.errOut, "zmesh: %s: %d contents came faster than they could be printed and are left out\n", s.name, u.Missed)
+		}
 	}
-	return nil
+	return s.unread
+}
+
+// showing prints one of many contents. One that does not open or cannot be decoded is told and does not end the others; the
+// command fails in the end.
+func (s *session) showing(ctx context.Context, c *node.Content) error {
+	err := s.print(ctx, c)
+	var broken *brokenError
+	if errors.As(err, &broken) {
+		fmt.Fprintln(s.errOut, "zmesh:", err)
+		s.unread = errors.New("not all that came could be read")
+		return nil
+	}
+	return err
 }
 
 func (s *session) printLost(u *node.Update) error {

@@ -1,15 +1,13 @@
 package main
 
 import (
-	"bufio"
 	"context"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
+	"hash/fnv"
+	"io"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -52,10 +50,24 @@ type session struct {
 	node *node.Node
 	name name.Name
 	dec  *decoders
+
+	unread error // something came that could not be read
 }
 
 // open reads --config, finds the name and opens the link.
 func (t *tools) open(ctx context.Context, text string) (*session, error) {
+	return t.connect(ctx, text, false)
+}
+
+// openOne is open for the verbs that cannot do with a wildcard name.
+func (t *tools) openOne(ctx context.Context, text string) (*session, error) {
+	return t.connect(ctx, text, true)
+}
+
+func (t *tools) connect(ctx context.Context, text string, one bool) (*session, error) {
+	if t.timeout < 0 {
+		return nil, usage("--timeout %s: want a time that is not over", t.timeout)
+	}
 	cfg, err := t.load()
 	if err != nil {
 		return nil, err
@@ -63,6 +75,9 @@ func (t *tools) open(ctx context.Context, text string) (*session, error) {
 	n, err := cfg.Name(text)
 	if err != nil {
 		return nil, usageError{err}
+	}
+	if one && cfg.Own().IsWildcard(n) {
+		return nil, usage("%s: this wants one name, without a wildcard", text)
 	}
 	to, err := t.forwarder(cfg)
 	if err != nil {
@@ -75,31 +90,56 @@ func (t *tools) open(ctx context.Context, text string) (*session, error) {
 	return &session{tools: t, cfg: cfg, node: nd, name: n, dec: newDecoders(cfg)}, nil
 }
 
-// dial opens the link. A publisher comes from a port of its own for each name, so that the forwarder knows it again the next
-// time (P-17): `zmesh pub` twice is one producer. Another process may have the port; then any other does.
+// dial opens the link. A publisher comes from a port of its own for each name and forwarder, so that it is known again the next
+// time (P-17): `zmesh pub` twice is one producer.
 func (t *tools) dial(ctx context.Context, cfg *config.Config, n name.Name, to string) (*node.Node, error) {
 	c := node.Config{Network: cfg.Networks[0].Wire(), Wildcard: cfg.Limits.Wildcard}
-	if t.publishes {
-		c.Port = portOf(n)
+	if !t.publishes {
+		return node.Dial(ctx, to, c)
 	}
-	nd, err := node.Dial(ctx, to, c)
-	if errors.Is(err, syscall.EADDRINUSE) || errors.Is(err, syscall.EACCES) {
-		c.Port = 0
-		nd, err = node.Dial(ctx, to, c)
+	c.Port = portOf(n, to)
+	for end := time.Now().Add(portTime); ; {
+		nd, err := node.Dial(ctx, to, c)
+		if !errors.Is(err, syscall.EADDRINUSE) && !errors.Is(err, syscall.EACCES) {
+			return nd, err
+		}
+		if time.Now().After(end) {
+			break
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(portPause):
+		}
 	}
-	return nd, err
+	fmt.Fprintf(t.errOut, "zmesh: warning: port %d, by which the forwarder would know this producer again, is in use: if another program "+
+		"publishes the name, this one is refused (P-17); --confirm tells\n", c.Port)
+	c.Port = 0
+	return node.Dial(ctx, to, c)
 }
 
-// portOf is a port of the dynamic range (RFC 6335, 6) for a name.
-func portOf(n name.Name) int {
+// Another zmesh pub of the same name may have the port, and be done in a moment.
+const (
+	portTime  = time.Second
+	portPause = 50 * time.Millisecond
+)
+
+// portOf is a port of the dynamic range (RFC 6335, 6) for a name and the forwarder that it is published to.
+func portOf(n name.Name, to string) int {
 	const first, count = 49152, 65536 - 49152
-	return first + int(n.Uint48()*0x9E3779B97F4A7C15>>32%count)
+	h := fnv.New64a()
+	_, _ = h.Write(n[:])
+	_, _ = io.WriteString(h, to)
+	return first + int(h.Sum64()%count)
 }
 
 func (s *session) close() { _, _ = s.node.Close(), s.dec.Close() }
 
 // forwarder is --to, or the first UDP listener of the configuration.
 func (t *tools) forwarder(cfg *config.Config) (string, error) {
+	if scheme, _, has := strings.Cut(t.to, "://"); has && scheme != "udp" {
+		return "", usage("--to %s: want udp://HOST:PORT", t.to)
+	}
 	if t.to != "" {
 		return t.to, nil
 	}
@@ -122,146 +162,6 @@ func (s *session) stream(n name.Name) (*node.Stream, error) {
 		return nil, err
 	}
 	return node.NewStream(n, m, c.Key.Bytes(), c.IV[:])
-}
-
-// payloadFlags say what is published.
-type payloadFlags struct {
-	text, hex, file, value string
-	lines, confirm         bool
-	seq                    uint32
-}
-
-func (t *tools) pubCommand() *cobra.Command {
-	var p payloadFlags
-	cmd := &cobra.Command{Use: "pub NAME", Short: "Publish a content", Args: cobra.ExactArgs(1), RunE: func(c *cobra.Command, args []string) error {
-		t.publishes = true
-		s, err := t.open(c.Context(), args[0])
-		if err != nil {
-			return err
-		}
-		defer s.close()
-		return s.pub(c.Context(), &p)
-	}}
-	f := cmd.Flags()
-	f.StringVar(&p.text, "text", "", "publish this `TEXT`")
-	f.StringVar(&p.hex, "hex", "", "publish these bytes, in `HEX`")
-	f.StringVar(&p.file, "file", "", "publish what is in `FILE`")
-	f.StringVar(&p.value, "value", "", "publish a `NUMBER` as text")
-	f.BoolVar(&p.lines, "lines", false, "publish each line of standard input")
-	f.BoolVar(&p.confirm, "confirm", false, "wait until the first hop has stored it, and print its durability class")
-	f.Uint32Var(&p.seq, "seq", 0, "number it `N` (default: the next of the producer's own watermark)")
-	f.DurationVar(&t.timeout, "timeout", 10*time.Second, "how long --confirm waits")
-	cmd.MarkFlagsMutuallyExclusive("text", "hex", "file", "value", "lines")
-	cmd.MarkFlagsOneRequired("text", "hex", "file", "value", "lines")
-	return cmd
-}
-
-// payload is what the flags say, other than --lines.
-func (p *payloadFlags) payload() ([]byte, error) {
-	switch {
-	case p.hex != "":
-		b, err := hex.DecodeString(p.hex)
-		if err != nil {
-			return nil, usage("--hex: %w", err)
-		}
-		return b, nil
-	case p.file != "":
-		b, err := os.ReadFile(p.file)
-		if err != nil {
-			return nil, fmt.Errorf("--file: %w", err)
-		}
-		return b, nil
-	case p.value != "":
-		if _, err := strconv.ParseFloat(p.value, 64); err != nil {
-			return nil, usage("--value %q is no number", p.value)
-		}
-		return []byte(p.value), nil
-	}
-	return []byte(p.text), nil
-}
-
-func (s *session) pub(ctx context.Context, p *payloadFlags) (err error) {
-	st, err := s.stream(s.name)
-	if err != nil {
-		return err
-	}
-	next := func() (uint32, error) { return p.seq, nil }
-	if p.seq == 0 {
-		marks, err := node.OpenWatermark(filepath.Join(s.cfg.Node.DataDir, "watermarks"))
-		if err != nil {
-			return err
-		}
-		defer func() { err = errors.Join(err, marks.Close()) }()
-		next = func() (uint32, error) { return marks.Next(s.name) }
-	}
-	if !p.lines {
-		b, err := p.payload()
-		if err != nil {
-			return err
-		}
-		return s.pubOne(ctx, st, next, b, p.confirm)
-	}
-	lines := bufio.NewScanner(s.in)
-	for lines.Scan() && ctx.Err() == nil {
-		if err := s.pubOne(ctx, st, next, lines.Bytes(), p.confirm); err != nil {
-			return err
-		}
-		if p.seq != 0 {
-			p.seq++
-		}
-	}
-	return lines.Err()
-}
-
-func (s *session) pubOne(ctx context.Context, st *node.Stream, next func() (uint32, error), payload []byte, confirm bool) error {
-	if len(payload)+st.Overhead() > wire.MaxPayload {
-		return usage("payload of %d bytes: at most %d fit a frame", len(payload), wire.MaxPayload-st.Overhead())
-	}
-	seq, err := next()
-	if err != nil {
-		return err
-	}
-	out := published{Name: s.name.String(), Seq: seq}
-	if confirm {
-		ctx, cancel := context.WithTimeout(ctx, s.timeout)
-		defer cancel()
-		out.Class, err = s.confirmed(ctx, st, seq, payload)
-	} else {
-		err = s.node.Publish(st, seq, payload)
-	}
-	if err != nil {
-		return err
-	}
-	if s.json {
-		return json.NewEncoder(s.out).Encode(out)
-	}
-	fmt.Fprintln(s.out, out)
-	return nil
-}
-
-// published is what pub prints.
-type published struct {
-	Name  string `json:"name"`
-	Seq   uint32 `json:"seq"`
-	Class string `json:"class,omitempty"` // confirmed as this durability class promises
-}
-
-// String is the line for people.
-func (p published) String() string {
-	if p.Class == "" {
-		return fmt.Sprintf("%s #%d", p.Name, p.Seq)
-	}
-	return fmt.Sprintf("%s #%d %s", p.Name, p.Seq, p.Class)
-}
-
-// confirmed publishes and waits for the first hop (P-13). Which class it keeps the name in is read in --config: the answer
-// itself only says that the class's promise is kept.
-func (s *session) confirmed(ctx context.Context, st *node.Stream, seq uint32, payload []byte) (string, error) {
-	err := s.node.PublishConfirmed(ctx, st, seq, payload)
-	if errors.Is(err, node.ErrNotKept) {
-		return "memory", nil
-	}
-	return s.cfg.Store.Class(s.name).String(), err
 }
 
 func (t *tools) getCommand() *cobra.Command {
@@ -301,6 +201,20 @@ func parseSeq(text string) (uint32, error) {
 	return uint32(n), nil
 }
 
+// because is what the link or the network said while nothing came.
+func because(err error) string {
+	var text []string
+	for _, line := range strings.Split(err.Error(), "\n") {
+		if !strings.Contains(line, context.DeadlineExceeded.Error()) {
+			text = append(text, line)
+		}
+	}
+	if len(text) == 0 {
+		return ""
+	}
+	return ": " + strings.Join(text, "; ")
+}
+
 func (s *session) get(ctx context.Context, seq uint32) error {
 	if s.cfg.Own().IsWildcard(s.name) {
 		return s.getAll(ctx, seq)
@@ -313,7 +227,7 @@ func (s *session) get(ctx context.Context, seq uint32) error {
 	case errors.As(err, &ret) && ret.Reason != wire.ReturnRefused:
 		return fmt.Errorf("%w: %w", errNothing, err)
 	case errors.Is(err, context.DeadlineExceeded):
-		return fmt.Errorf("%w in %s", errNothing, s.timeout)
+		return fmt.Errorf("%w in %s%s", errNothing, s.timeout, because(err))
 	case err != nil:
 		return err
 	}
@@ -323,7 +237,10 @@ func (s *session) get(ctx context.Context, seq uint32) error {
 func (t *tools) pingCommand() *cobra.Command {
 	var count int
 	cmd := &cobra.Command{Use: "ping NAME", Short: "Measure round trips to the newest content of a name", Args: cobra.ExactArgs(1), RunE: func(c *cobra.Command, args []string) error {
-		s, err := t.open(c.Context(), args[0])
+		if count < 1 {
+			return usage("--count %d: want at least 1", count)
+		}
+		s, err := t.openOne(c.Context(), args[0])
 		if err != nil {
 			return err
 		}
@@ -337,7 +254,7 @@ func (t *tools) pingCommand() *cobra.Command {
 
 func (t *tools) traceCommand() *cobra.Command {
 	return &cobra.Command{Use: "trace NAME", Short: "The hops towards a name", Args: cobra.ExactArgs(1), RunE: func(c *cobra.Command, args []string) error {
-		s, err := t.open(c.Context(), args[0])
+		s, err := t.openOne(c.Context(), args[0])
 		if err != nil {
 			return err
 		}
