@@ -60,10 +60,14 @@ func Run(ctx context.Context, o Options) (err error) {
 	}
 	d := &stage{Options: o, root: root, start: time.Now()}
 	defer func() {
+		interrupted := errors.Is(ctx.Err(), context.Canceled)
 		d.strike()
-		if err == nil {
+		switch {
+		case interrupted:
+			err = errors.Join(errors.New("interrupted"), os.RemoveAll(root))
+		case err == nil:
 			err = os.RemoveAll(root)
-		} else {
+		default:
 			err = fmt.Errorf("%w (logs and data are left in %s)", err, root)
 		}
 	}()

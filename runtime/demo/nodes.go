@@ -110,9 +110,10 @@ func (f *forwarder) start(ctx context.Context) error {
 	select {
 	case <-ready:
 		return nil
-	case err := <-f.exited:
+	case err = <-f.exited:
 		f.cmd = nil
-		return fmt.Errorf("%s ended before it was ready: %w: %s", f.name, err, f.lastLog())
+		_ = log.Close()
+		return fmt.Errorf("%s ended before it was ready: %v: %s", f.name, err, f.lastLog())
 	case <-time.After(startTime):
 		return fmt.Errorf("%s was not ready after %s: %s", f.name, startTime, f.lastLog())
 	case <-ctx.Done():
@@ -129,13 +130,19 @@ func (f *forwarder) lastLog() string {
 	return lines[len(lines)-1]
 }
 
+// stopTime is how long a forwarder may take to stop before it is killed: a node promises five seconds.
+const stopTime = 10 * time.Second
+
 // end sends a signal and waits until the process is gone. It does nothing if there is none.
 func (f *forwarder) end(sig syscall.Signal) error {
 	if f.cmd == nil {
 		return nil
 	}
-	err := f.cmd.Process.Signal(sig)
+	process := f.cmd.Process
+	err := process.Signal(sig)
+	kill := time.AfterFunc(stopTime, func() { _ = process.Kill() })
 	died := <-f.exited
+	kill.Stop()
 	f.cmd = nil
 	if sig != syscall.SIGKILL {
 		err = errors.Join(err, died)

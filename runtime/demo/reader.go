@@ -30,7 +30,7 @@ func newReader(decoders *plugin.Manager, show func(string)) *reader {
 	return r
 }
 
-// follow reads a sensor's stream from number 1 until the context ends.
+// follow reads a sensor's stream from number 1 until the context ends, or something is wrong.
 func (r *reader) follow(ctx context.Context, s *sensor, sub *node.Subscription) {
 	for {
 		u, err := sub.Next(ctx)
@@ -46,6 +46,9 @@ func (r *reader) follow(ctx context.Context, s *sensor, sub *node.Subscription) 
 		}
 		r.cond.Broadcast()
 		r.mu.Unlock()
+		if err != nil {
+			return
+		}
 	}
 }
 
@@ -134,7 +137,11 @@ func describe(records []plugin.Record) string {
 
 // reaches waits until every one of the sensors has come up to a number.
 func (r *reader) reaches(ctx context.Context, sensors []*sensor, seq uint32) error {
-	stop := context.AfterFunc(ctx, r.cond.Broadcast)
+	stop := context.AfterFunc(ctx, func() {
+		r.mu.Lock() // or it could fall between a look at the context and the wait
+		defer r.mu.Unlock()
+		r.cond.Broadcast()
+	})
 	defer stop()
 	r.mu.Lock()
 	defer r.mu.Unlock()
