@@ -3,12 +3,14 @@ package host_test
 import (
 	"fmt"
 	"net"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/zmesh/zmesh/runtime/admin"
-	"github.com/zmesh/zmesh/runtime/plugin"
+	"github.com/zmesh/zmesh/runtime/engine/wasmtest"
 )
 
 // state is what of a node a reload may change, as text.
@@ -84,10 +86,12 @@ func TestReloadTakesBack(t *testing.T) {
 
 // A decoder is no strategy: that is found after faces were opened.
 func TestReloadTakesBackFacesWhenAStrategyFails(t *testing.T) {
-	if !slices.Contains(plugin.Builtins(), "milesight") {
-		t.Skip("the plugins that ship are not built: make builds them")
+	decoder := wasmtest.Guest{Manifest: map[string]any{"kind": "decoder"}}
+	file := filepath.Join(t.TempDir(), "m.wasm")
+	if err := os.WriteFile(file, decoder.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
 	}
-	base := nodeText(inMemory, lanFace, remote("up", freePort(t), ""), route("", "up", 7), "[[plugins]]\nname = \"m\"\nbuiltin = \"milesight\"\n")
+	base := nodeText(inMemory, lanFace, remote("up", freePort(t), ""), route("", "up", 7), fmt.Sprintf("[[plugins]]\nname = \"m\"\npath = %q\n", file))
 	w := newWorld(t, base)
 	changed := strings.Replace(base, "[[routes]]", "cost = 9\n[[routes]]", 1)
 	w.refuses(changed+listener("one", freePort(t), "")+"[[strategies]]\nprefix = \"\"\nplugin = \"m\"\n", `"m"`, "decoder")
