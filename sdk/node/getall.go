@@ -31,7 +31,7 @@ func (n *Node) GetAll(ctx context.Context, pattern name.Name, seq uint32, each f
 		if err := n.sendInterest(ask{pattern, seq}, wire.MaxTTL, askExpiry, nil); err != nil {
 			return err
 		}
-		if err := s.collect(ctx, each); err != nil {
+		if err := s.collect(ctx, seq, each); err != nil {
 			return fmt.Errorf("get %s: %w", pattern, err)
 		}
 	}
@@ -39,7 +39,7 @@ func (n *Node) GetAll(ctx context.Context, pattern name.Name, seq uint32, each f
 }
 
 // collect hands on what comes until the Interest has expired.
-func (s *Subscription) collect(ctx context.Context, each func(Content) error) error {
+func (s *Subscription) collect(ctx context.Context, seq uint32, each func(Content) error) error {
 	ctx, cancel := context.WithDeadline(ctx, time.Now().Add(askExpiry))
 	defer cancel()
 	for {
@@ -51,7 +51,7 @@ func (s *Subscription) collect(ctx context.Context, each func(Content) error) er
 			return nil
 		case err != nil:
 			return err
-		default:
+		case seq == wire.SeqNewest || u.Seq == seq: // others are pushed to a subscription of this node
 			if err := each(u.Content); err != nil {
 				return err
 			}

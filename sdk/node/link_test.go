@@ -54,6 +54,7 @@ type end struct {
 	chance *chance
 	mu     sync.Mutex
 	faults faults // of what is written here
+	eat    int    // so many contents are lost, and nothing else
 }
 
 func newLink(c *chance, f faults) (a, b *end) {
@@ -88,6 +89,11 @@ func (e *end) Write(p []byte) (int, error) {
 	}
 	e.mu.Lock()
 	f := e.faults
+	var frame wire.Frame
+	if frame.Parse(p); frame.Type == wire.Content && e.eat > 0 {
+		e.eat--
+		f.loss = 1
+	}
 	e.mu.Unlock()
 	e.carry(p, f)
 	if e.chance.below(f.copies) {

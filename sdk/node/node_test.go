@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -196,30 +195,15 @@ func TestPublishConfirmedWhenTheContentIsLost(t *testing.T) {
 					r.t.Fatal(err)
 				}
 			}
-			lossy := &contentLoss{end: r.node.link.(*end)}
-			lossy.left.Store(2)
-			r.node.writing <- struct{}{}
-			r.node.link = lossy
-			<-r.node.writing
+			near := r.node.link.(*end)
+			near.mu.Lock()
+			near.eat = 2
+			near.mu.Unlock()
 			if err := r.node.PublishConfirmed(r.t.Context(), s, 2, []byte("x")); err != nil {
 				r.t.Error(err)
 			}
 		})
 	}
-}
-
-// contentLoss loses the first contents, and nothing else.
-type contentLoss struct {
-	*end
-	left atomic.Int64
-}
-
-func (c *contentLoss) Write(p []byte) (int, error) {
-	var f wire.Frame
-	if f.Parse(p); f.Type == wire.Content && c.left.Add(-1) >= 0 {
-		return len(p), nil
-	}
-	return c.end.Write(p)
 }
 
 func TestPublishConfirmedIsRefused(t *testing.T) {

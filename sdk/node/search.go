@@ -28,10 +28,10 @@ func newSearch(from, end uint32) *search {
 func (s *search) found(seq uint32)   { s.answers[seq] = true }
 func (s *search) missing(seq uint32) { s.answers[seq] = false }
 
-// step goes on as far as the answers allow. It gives the numbers to ask for, or done.
-func (s *search) step() (open []uint32, done bool) {
+// step goes on as far as the answers allow, and what the stream has without asking. It gives the numbers to ask for, or done.
+func (s *search) step(has func(uint32) bool) (open []uint32, done bool) {
 	for s.lo < s.hi {
-		here, open := s.look()
+		here, open := s.look(has)
 		switch {
 		case here:
 			s.hi = s.at
@@ -47,14 +47,14 @@ func (s *search) step() (open []uint32, done bool) {
 }
 
 // look tells whether something is known to be behind the point, and what is not known.
-func (s *search) look() (here bool, open []uint32) {
+func (s *search) look(has func(uint32) bool) (here bool, open []uint32) {
 	for _, d := range probes {
 		if s.at+d >= s.end {
 			return true, nil
 		}
 		seq := advance(s.from, s.at+d)
 		switch there, known := s.answers[seq]; {
-		case there:
+		case there || has(seq):
 			return true, nil
 		case !known:
 			open = append(open, seq)
@@ -75,9 +75,15 @@ func (q *sequence) tooLong() bool {
 	return q.patient == 0 && distance(q.want, q.high) > longGap
 }
 
+// has tells whether a number is here or was given.
+func (q *sequence) has(seq uint32) bool {
+	_, here := q.here[seq]
+	return here || wire.Newer(q.want, seq)
+}
+
 // seek goes on with the search and, when it is done, with what it found.
 func (q *sequence) seek(now time.Time, from int64, heard uint64) (asks []uint32, wait time.Duration) {
-	open, done := q.search.step()
+	open, done := q.search.step(q.has)
 	if !done {
 		return q.fetch(now, from, heard, open)
 	}

@@ -169,11 +169,12 @@ func (q *sequence) returned(seq uint32, r wire.Returned) {
 	}
 }
 
-// lose notes that a number is gone.
+// lose notes that a number is gone. During a search it is an answer for it and no more, so that want moves only over what was given.
 func (q *sequence) lose(seq uint32) {
 	delete(q.tries, seq)
 	if q.search != nil {
 		q.search.missing(seq)
+		return
 	}
 	if _, had := q.here[seq]; !had && distance(q.want, seq) < held {
 		q.gone[seq] = true

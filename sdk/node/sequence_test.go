@@ -28,6 +28,28 @@ func TestDistances(t *testing.T) {
 	}
 }
 
+// While the oldest is looked for, what is here is given, and the search must not wait for it.
+func TestP12SearchGoesOnWhileContentsAreGiven(t *testing.T) {
+	q, now := newSequence(temperature, 2), time.Unix(1000, 0)
+	for seq := uint32(2); seq <= 100; seq++ {
+		q.content(fuzzed(seq, 0), pushed, now)
+	}
+	q.content(fuzzed(2000, 0), pushed, now)
+	for i := range 40 {
+		asks, _ := q.due(now, int64(i), uint64(i))
+		for _, seq := range asks {
+			if u, ok := q.next(); ok && u.Lost {
+				t.Fatalf("lost %d-%d", u.From, u.To)
+			}
+			q.content(fuzzed(seq, 0), fetched, now)
+		}
+		now = now.Add(time.Second)
+	}
+	if q.search != nil {
+		t.Errorf("still searching: %+v", q.search)
+	}
+}
+
 // Random contents, Returns, times and reads against the invariants: numbers in order and each once but for a new epoch, a bounded
 // memory, at most fetchWindow asked at a time, and never an empty wait while there is something to ask.
 func FuzzSequence(f *testing.F) {
