@@ -186,8 +186,8 @@ func TestOversize(t *testing.T) {
 			known.quiet()
 		})
 	}
-	if got := n.host.Store().Names; got != 0 {
-		t.Errorf("%d names are stored", got)
+	if got := n.host.Status(); got.Store.Names != 0 || got.Faces != 2 {
+		t.Errorf("%d names are stored, and there are %d faces, want 0 and 2", got.Store.Names, got.Faces)
 	}
 }
 

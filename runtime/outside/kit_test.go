@@ -41,7 +41,8 @@ type setup struct {
 	id    uint32 // default 0xA0
 	node  string // [node]
 	store string // [store]; default: in memory, without limit of rate
-	lan   string // its listener; default: names under 01 may be published there
+	at    string // where it listens; default: a port that the system chooses
+	lan   string // its listener's policy; default: names under 01 may be published there
 	rest  string // further tables
 }
 
@@ -54,6 +55,9 @@ func (s setup) toml() string {
 	}
 	if s.store == "" {
 		s.store = "durability = \"memory\"\nmax_rate_per_name = \"60000/min\""
+	}
+	if s.at == "" {
+		s.at = "127.0.0.1:0"
 	}
 	if s.lan == "" {
 		s.lan = `publish = ["01"]`
@@ -76,10 +80,10 @@ key = "%x"
 [[faces]]
 name = "lan"
 type = "udp"
-listen = "127.0.0.1:0"
+listen = %q
 %s
 %s
-`, s.name, s.id, s.node, networkKey[:], s.store, s.lan, s.rest)
+`, s.name, s.id, s.node, networkKey[:], s.store, s.at, s.lan, s.rest)
 }
 
 // remote is a configured face towards an address. Hellos are off unless the lines turn them on, so that frames are what a test

@@ -85,6 +85,7 @@ func TestTimestampsOnOnDemandFaces(t *testing.T) {
 		t.Run(off.String(), func(t *testing.T) {
 			stranger, known := n.peer(), n.peer()
 			known.quiet()
+			faces := n.host.Status().Faces
 			for _, p := range []*peer{stranger, known} {
 				ask := interest(room, newest, 2)
 				ask.payload = asking(stamp()+off.Milliseconds(), 2)
@@ -102,6 +103,9 @@ func TestTimestampsOnOnDemandFaces(t *testing.T) {
 				if got := n.dropped("clock") - before; got != 1 {
 					t.Errorf("%d were counted as clock, want 1", got)
 				}
+			}
+			if got := n.host.Status().Faces; !answered && got != faces {
+				t.Errorf("there are %d faces, before %d", got, faces)
 			}
 		})
 	}

@@ -146,6 +146,11 @@ func TestAnotherWayIsTried(t *testing.T) {
 	second.quiet()
 	up.send(returned(ask, reasonNoRoute, 0xB0))
 	second.gets(ask.with(6))
+	n.counts("unsolicited_return", 1, func() { // it has given up already
+		up.send(returned(ask, reasonNoRoute, 0xB0))
+		up.quiet()
+	})
+	second.quiet()
 	asker.quiet()
 	f := content(room, 1, "x")
 	second.send(f)

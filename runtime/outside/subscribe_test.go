@@ -164,6 +164,23 @@ func TestASubscriptionEndsWithItsLastAsker(t *testing.T) {
 	p.quiet()
 }
 
+// Where peers come and go a subscription stands for 120 s at most, whatever it asks for; on a configured face it does not end
+// before its time (P-11). Here the 120 s are set to 2.
+func TestASubscriptionIsCutShortOnOnDemandFaces(t *testing.T) {
+	t.Parallel()
+	down := socket(t)
+	n := start(t, setup{rest: "[limits]\nsubscription_expiry = \"2s\"\n" + remote("down", down.addr)})
+	down.to(n)
+	producer, p := n.peer(), n.peer()
+	p.send(interest(room, subscribe, 60))
+	down.send(interest(room, subscribe, 60))
+	p.quiet()
+	pushes(producer, []*peer{down, p}, content(room, 1, "x"))
+	eventually(t, "one of the two ends", func() bool { return n.host.Status().Tables.Subscribers == 1 })
+	pushes(producer, []*peer{down}, content(room, 2, "y"))
+	p.quiet()
+}
+
 // eventually looks at something that no frame tells of.
 func eventually(t *testing.T, what string, holds func() bool) {
 	t.Helper()
