@@ -108,8 +108,11 @@ func TestBadFramesAreCountedAndNotAnswered(t *testing.T) {
 func samples() (list []frame) {
 	ask := interest(room, newest, 2)
 	list = []frame{
-		ask, {ttl: 7, name: room}, interest(room, subscribe, 60), content(room, 1, "23.5"), content(room, 2, ""),
-		returned(ask, 1, 1), announce("01", 1, 1, 60, 0xB0), {ttl: 0, name: greeting, payload: make([]byte, 8)},
+		ask,
+		{ttl: 7, name: room},
+		interest(room, subscribe, 60), content(room, 1, "23.5"), content(room, 2, ""),
+		returned(ask, 1, 1), announce("01", 1, 1, 60, 0xB0),
+		{ttl: 0, name: greeting, payload: make([]byte, 8)},
 	}
 	for _, f := range slices.Clone(list) {
 		f.hasNet = true

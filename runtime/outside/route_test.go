@@ -12,7 +12,7 @@ func echo(hello frame, node, boot uint32) frame {
 	return f
 }
 
-// greets waits for a hello of the node and checks its form: TTL 0, expiry 0, and 6 random bytes.
+// greeted waits for a hello of the node and checks its form: TTL 0, expiry 0, and 6 random bytes.
 func (p *peer) greeted() frame {
 	p.t.Helper()
 	f := p.next()
@@ -32,6 +32,7 @@ func (n *node) forwarderAt(face string) string {
 	return ""
 }
 
+// up tells whether frames can be sent by a face.
 func (n *node) up(face string) bool {
 	for _, f := range n.host.Faces() {
 		if f.Name == face {
@@ -149,7 +150,7 @@ func TestANeighbourThatStartsAgain(t *testing.T) {
 	pushes(up, []*peer{p}, content(room, 1, "x").with(6))
 }
 
-// asked sends an Interest for a name and tells whether it went to a neighbour or came back with no route.
+// wentTo sends an Interest for a name and tells whether it went to a neighbour or came back with no route.
 func wentTo(n *node, asker, up *peer, name title) bool {
 	n.t.Helper()
 	ask := interest(name, 1, 4)
