@@ -25,6 +25,7 @@ func main() {
 	key := flag.String("key", "000102030405060708090a0b0c0d0e0f", "hex: the stream's key")
 	iv := flag.String("iv", "a0a1a2a3a4a5a6a7a8", "hex: the stream's IV")
 	data := flag.String("data", "device-data", "folder that remembers which numbers were used")
+	port := flag.Int("port", 40022, "our own UDP port: the forwarder knows a producer by its address")
 	every := flag.Duration("every", 5*time.Second, "between two readings")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -35,6 +36,7 @@ func main() {
 	if err := errors.Join(err1, err2, err3); err != nil {
 		log.Fatal(err)
 	}
+	config.Port = *port
 	link, err := node.Dial(ctx, *to, config)
 	if err != nil {
 		log.Fatal(err)

@@ -1,6 +1,6 @@
 // Package node is the Z-Mesh library for devices and applications: it publishes, asks and subscribes over one link to a
-// forwarder, with the payload ciphers that forwarders never see. It answers nothing: it is no forwarder, has no store, and lets
-// Interests, hellos and Announcements pass by.
+// forwarder, with the payload ciphers that forwarders never see. It is no forwarder and has no store: Interests for names that it
+// does not produce, hellos and Announcements it lets pass by.
 //
 // # Publishing
 //
@@ -16,7 +16,8 @@
 //
 // # Goroutines and locks
 //
-// A Node owns one goroutine, which reads its link, and one for each subscription, which asks and renews. Node.Close ends
+// A Node owns one goroutine, which reads its link, one for each subscription, which asks and renews, and one for all its
+// producers. Node.Close ends
 // them all and waits for them. No lock is held while a link is written to except the one that writers share, so a link that
 // stands still stops the writers and nobody else. Time is the clock of package time, so that testing/synctest can stand in for it.
 package node

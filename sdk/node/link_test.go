@@ -158,6 +158,7 @@ type forwarder struct {
 	silent   bool                      // hears and says nothing
 	refuse   map[ask]wire.ReturnReason // in place of an answer
 	contents int                       // that came in from faces
+	returns  []wire.Returned           // the same
 }
 
 func newForwarder(t *testing.T) *forwarder {
@@ -227,6 +228,10 @@ func (fw *forwarder) take(fc *face, f *wire.Frame) {
 		fw.contents++
 		fc.produces[f.Name] = true
 		fw.put(fc, f.Name, f.Seq, append([]byte(nil), f.Payload...))
+		return
+	}
+	if f.Type == wire.Return {
+		fw.returns = append(fw.returns, wire.ReturnedOf(f.Payload))
 		return
 	}
 	a := ask{f.Name, f.Seq}

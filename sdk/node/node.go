@@ -47,18 +47,20 @@ type Node struct {
 	writing chan struct{} // of one: held over a Write, and never taken while mu is held
 	signer  *wire.Verifier
 
-	mu      sync.Mutex
-	waiters map[ask]map[*waiter]struct{}
-	recent  recent
-	subs    map[name.Name][]*Subscription // replaced, never changed in place
-	wild    []*Subscription               // the same
-	lastMS  int64
-	closed  bool
-	failure error
+	mu        sync.Mutex
+	waiters   map[ask]map[*waiter]struct{}
+	recent    recent
+	subs      map[name.Name][]*Subscription // replaced, never changed in place
+	wild      []*Subscription               // the same
+	lastMS    int64
+	producers map[name.Name]*Producer // nil until there is one
+	closed    bool
+	failure   error
 
-	closing chan struct{}  // closed by Close
-	done    chan struct{}  // closed when the link is no longer read
-	pumps   sync.WaitGroup // the subscriptions' goroutines
+	interests chan interest  // for the producers
+	closing   chan struct{}  // closed by Close
+	done      chan struct{}  // closed when the link is no longer read
+	pumps     sync.WaitGroup // the other goroutines: of the subscriptions, and of the producers
 
 	received, dropped atomic.Uint64
 }
@@ -115,7 +117,8 @@ func New(link io.ReadWriteCloser, c Config) (*Node, error) {
 	n := &Node{
 		link: link, ring: ring, signer: ring.Verifier(), use: c.Network.Use, wildcard: c.Wildcard,
 		waiters: map[ask]map[*waiter]struct{}{}, subs: map[name.Name][]*Subscription{},
-		writing: make(chan struct{}, 1), closing: make(chan struct{}), done: make(chan struct{}),
+		interests: make(chan interest, interestsMost),
+		writing:   make(chan struct{}, 1), closing: make(chan struct{}), done: make(chan struct{}),
 		skew: rand.Int64N(maxSkew),
 	}
 	if n.wildcard == 0 {
@@ -208,6 +211,8 @@ func (n *Node) take(v *wire.Verifier, raw []byte) {
 	switch f.Type {
 	case wire.Content:
 		n.content(contentOf(&f))
+	case wire.Interest:
+		n.asked(&f)
 	case wire.Return:
 		n.returned(ask{f.Name, f.Seq}, wire.ReturnedOf(f.Payload))
 	}

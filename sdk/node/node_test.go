@@ -261,6 +261,51 @@ func TestProducer(t *testing.T) {
 	})
 }
 
+// A producer sends its last contents again and says of the others that they are gone (P-6).
+func TestP6ProducerAnswersForItsName(t *testing.T) {
+	marks := openMarks(t, t.TempDir())
+	inBubble(t, 1, faults{}, func(r *rig) {
+		p := NewProducer(r.node, testStream(r.t, AES128CTR), marks)
+		for range 30 {
+			if _, err := p.Publish([]byte("x")); err != nil {
+				r.t.Fatal(err)
+			}
+		}
+		time.Sleep(time.Second)
+		for _, c := range []struct {
+			name              name.Name
+			seq               uint32
+			contents, returns int
+		}{
+			{temperature, 30, 1, 0},
+			{temperature, 15, 1, 0},
+			{temperature, 14, 0, 1},
+			{temperature, 31, 0, 1},
+			{temperature, wire.SeqNewest, 1, 0},
+			{temperature, wire.SeqSubscribe, 0, 0},
+			{name.Name{9}, 1, 0, 0},
+			{name.Hello, 0, 0, 0},
+		} {
+			r.fw.set(func() { r.fw.contents, r.fw.returns = 0, nil })
+			asked := wire.MakeAsked(time.Now().UnixMilli(), 2)
+			r.fw.set(func() {
+				r.fw.send(r.face, wire.Header{Name: c.name, Seq: c.seq, Type: wire.Interest}, asked[:])
+			})
+			time.Sleep(time.Second)
+			r.fw.set(func() {
+				if r.fw.contents != c.contents || len(r.fw.returns) != c.returns {
+					r.t.Errorf("%s number %d: %d contents, Returns %+v", c.name, c.seq, r.fw.contents, r.fw.returns)
+				}
+				for _, ret := range r.fw.returns {
+					if ret != (wire.Returned{Reason: wire.ReturnNotHere, Asked: asked}) {
+						r.t.Errorf("%+v", ret)
+					}
+				}
+			})
+		}
+	})
+}
+
 // Contents of several callers leave in the order of their numbers.
 func TestProducerKeepsTheOrder(t *testing.T) {
 	marks := openMarks(t, t.TempDir())

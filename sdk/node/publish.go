@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 
 	"github.com/zmesh/zmesh/core/wire"
@@ -123,56 +122,4 @@ func (n *Node) pause(ctx context.Context, d time.Duration) error {
 	case <-timer.C:
 		return nil
 	}
-}
-
-// Producer publishes a stream under numbers of its own (P-1). It is safe for concurrent use: contents leave in the order of
-// their numbers.
-type Producer struct {
-	node   *Node
-	stream *Stream
-	marks  *Watermark
-
-	mu sync.Mutex // from a number to its frame's first departure
-}
-
-// NewProducer makes a producer. The Watermark may be shared by many; who opened it closes it.
-func NewProducer(n *Node, s *Stream, w *Watermark) *Producer {
-	return &Producer{node: n, stream: s, marks: w}
-}
-
-// Publish seals a payload under the next number, sends it and gives the number, also with an error once it is taken. It proves nothing: a frame may
-// be lost. ErrNumbersSpent: the stream needs a new key or IV.
-func (p *Producer) Publish(plain []byte) (seq uint32, err error) {
-	seq, _, err = p.first(plain)
-	return seq, err
-}
-
-// PublishConfirmed is Publish and then waits as [Node.PublishConfirmed] does. With an error the number is used up all the same.
-func (p *Producer) PublishConfirmed(ctx context.Context, plain []byte) (seq uint32, err error) {
-	seq, sealed, err := p.first(plain)
-	if err != nil && !passing(err) {
-		return seq, err
-	}
-	sent := err == nil
-	return seq, p.node.confirm(ctx, p.stream, seq, sealed, func() error {
-		if sent {
-			sent = false
-			return nil
-		}
-		return p.node.send(p.stream.header(seq), sealed)
-	})
-}
-
-// first takes a number and sends its content once.
-func (p *Producer) first(plain []byte) (seq uint32, sealed []byte, err error) {
-	if err := p.stream.fits(plain); err != nil {
-		return 0, nil, err // before a number is spent on it
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if seq, err = p.marks.Next(p.stream.Name); err != nil {
-		return 0, nil, err
-	}
-	sealed = p.stream.Seal(plain, seq)
-	return seq, sealed, p.node.send(p.stream.header(seq), sealed)
 }
