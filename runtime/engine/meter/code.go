@@ -45,12 +45,33 @@ func (m *Module) readBody(c *cursor, fn int, b *body) {
 	if c.pos != b.end {
 		c.fail(ErrMalformed, c.pos, "the body has %d bytes after its end", c.left())
 	}
-	if work := b.blocks * int(b.slots); work > m.limits.Work {
-		c.fail(ErrLimit, b.locals, "a body has %d blocks with %d locals and parameters: their product may be %d", b.blocks, b.slots, m.limits.Work)
-	}
+	m.checkWork(c, b)
 	if b.init && m.counted < 0 {
 		c.fail(ErrMalformed, b.code, "memory.init or data.drop without a data count section")
 	}
+}
+
+// checkWork holds a body against what takes time beyond its size.
+func (m *Module) checkWork(c *cursor, b *body) {
+	work, reloads := b.blocks*int(b.slots), b.calls*len(m.globals)
+	m.effort += b.effort(work, reloads)
+	switch {
+	case work > m.limits.Work:
+		c.fail(ErrLimit, b.locals, "a body has %d blocks with %d locals and parameters: their product may be %d", b.blocks, b.slots, m.limits.Work)
+	case reloads > m.limits.Reloads:
+		c.fail(ErrLimit, b.locals, "a body has %d calls and the module %d globals: their product may be %d", b.calls, len(m.globals), m.limits.Reloads)
+	case m.effort > m.limits.Effort:
+		c.fail(ErrLimit, b.locals, "the module would take more than %d s to compile", m.limits.Effort/1_000_000)
+	}
+}
+
+// joins counts what splits the body; see Limits.Joins.
+func (s *stats) joins() int { return s.blocks + s.branches + 3*(s.loops+s.dynamic) }
+
+// effort estimates what compiling the body takes, in µs: 1 for each instruction, 0.02 for each pair of joins, 3 for each
+// value to carry, 0.2 for each global to load, 8 for each entry of a br_table.
+func (s *stats) effort(work, reloads int) int {
+	return s.instructions + s.joins()*s.joins()/50 + 3*work + reloads/5 + 8*s.targets
 }
 
 // readLocals reads vec(count valtype) (5.4.9, 5.5.13).
@@ -95,7 +116,12 @@ func (w *walker) next() bool {
 	w.op = w.c.byte()
 	w.instructions++
 	w.immediates()
+	if w.joins() > w.m.limits.Joins {
+		w.c.fail(ErrLimit, w.at, "a body has more than %d blocks, branches, loops and bulk operations, as Limits.Joins counts them", w.m.limits.Joins)
+	}
 	switch w.op {
+	case opBrIf:
+		w.branches++
 	case opBlock, opLoop, opIf:
 		w.open()
 	case opElse:
@@ -113,10 +139,7 @@ func (w *walker) open() {
 	}
 	w.stack = append(w.stack, w.op)
 	w.nesting = max(w.nesting, len(w.stack))
-	switch {
-	case w.blocks > w.m.limits.Blocks:
-		w.c.fail(ErrLimit, w.at, "a body has more than %d blocks", w.m.limits.Blocks)
-	case w.nesting > w.m.limits.Nesting:
+	if w.nesting > w.m.limits.Nesting {
 		w.c.fail(ErrLimit, w.at, "blocks nest deeper than %d", w.m.limits.Nesting)
 	}
 }

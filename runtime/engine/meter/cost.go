@@ -2,6 +2,7 @@ package meter
 
 // Units of fuel beyond one for each instruction. One unit is what a plain instruction takes: 0.2 to 0.5 ns in compiled code.
 const (
+	costLoad        = 2  // from memory: one nanosecond as a rule, up to 60 if every one misses the caches in 64 MiB
 	costDivide      = 8  // integer division and remainder: up to 40 cycles on a processor of 2015
 	costFloatDivide = 4  // f32, f64: div and sqrt
 	costCall        = 3  // to a function of the module: moving arguments, checking the stack

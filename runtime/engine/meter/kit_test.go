@@ -89,6 +89,8 @@ func code(parts ...any) (b []byte) {
 		switch p := p.(type) {
 		case int:
 			b = append(b, byte(p))
+		case rune:
+			b = append(b, byte(p))
 		case []byte:
 			b = append(b, p...)
 		default:

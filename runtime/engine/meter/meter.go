@@ -24,6 +24,8 @@ type Report struct {
 	LargestBody  int // bytes
 	Instructions int
 	Loops        int
+	Effort       int // to compile the module, estimated, in µs
+	Joins        int // the most of one body; see Limits.Joins
 	Small        int // functions charged by their callers
 	Points       int // charges injected
 	Injected     int // bytes by which the module grew, with what was dropped counted as zero
@@ -54,7 +56,7 @@ func (m *Module) Meter(opt Options) ([]byte, Report, error) {
 	if err := m.bound(opt.MaxPages, replace); err != nil {
 		return nil, Report{}, err
 	}
-	r := Report{Functions: len(m.bodies)}
+	r := Report{Functions: len(m.bodies), Effort: m.effort}
 	if len(m.bodies) > 0 {
 		replace[idCode] = m.codeSection(&r)
 	}
@@ -145,6 +147,7 @@ func (m *Module) codeSection(r *Report) []byte {
 		r.LargestBody = max(r.LargestBody, b.end-b.locals)
 		r.Instructions += b.instructions
 		r.Loops += b.loops
+		r.Joins = max(r.Joins, b.joins())
 		code := j.body(b, m.imported.funcs+i)
 		if code == nil {
 			r.Small++

@@ -22,6 +22,7 @@ type Module struct {
 	segments int
 	counted  int // data segments by the data count section; -1: none
 	bodies   []body
+	effort   int // to compile, estimated, in µs
 }
 
 // section is raw[at:end]; its content begins at body. id is as in the core spec 5.5.2.
@@ -58,6 +59,7 @@ type body struct {
 type stats struct {
 	instructions, blocks, loops, nesting int
 	targets                              int // of br_table
+	branches                             int // br_if
 	calls, dynamic                       int // dynamic: instructions whose cost depends on a length
 	init                                 bool
 }
@@ -172,7 +174,7 @@ func (m *Module) read(id byte, c *cursor) {
 	case idElement:
 		m.readElements(c)
 	case idDataCount:
-		m.counted = c.count("data segments", max(m.limits.Segments, 0))
+		m.readDataCount(c)
 	case idCode:
 		m.readCode(c)
 	case idData:

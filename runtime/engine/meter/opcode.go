@@ -119,6 +119,8 @@ func cost(op byte) uint64 {
 		return costDivide
 	case op == 0x91 || op == 0x9F || op == 0x95 || op == 0xA3: // sqrt and div of f32, f64
 		return costFloatDivide
+	case 0x28 <= op && op <= 0x35:
+		return costLoad
 	case op == opCall:
 		return costCall
 	case op == opCallIndirect:

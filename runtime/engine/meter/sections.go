@@ -300,3 +300,14 @@ func (m *Module) readData(c *cursor) {
 	}
 	m.segments = n
 }
+
+// readDataCount reads the number of data segments to come, for memory.init in the code before them (5.5.16).
+func (m *Module) readDataCount(c *cursor) {
+	at := c.pos
+	n := c.u32()
+	if uint64(n) > uint64(m.limits.Segments) {
+		c.fail(ErrLimit, at, "the module has %d data segments and may have %d", n, m.limits.Segments)
+		return
+	}
+	m.counted = int(n)
+}
