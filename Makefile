@@ -19,6 +19,8 @@ RACE := go test
 RACE_TEXT := WITHOUT -race: no C compiler ("$(shell go env CC)") on this machine
 endif
 
+.DEFAULT_GOAL := build
+
 .PHONY: build test format vet staticcheck tests soak bench demo clean
 
 # The plugins that ship are built to wasm and embedded in the binary. A module is built again when its source, the guest SDK or the
