@@ -53,7 +53,7 @@ func (t *tools) pubCommand() *cobra.Command {
 	f.BoolVar(&p.lines, "lines", false, "publish each line of standard input")
 	f.BoolVar(&p.confirm, "confirm", false, "wait until the first hop has stored it, and print its durability class")
 	f.Uint32Var(&p.seq, "seq", 0, "number it `N` (default: the next of the producer's own watermark)")
-	f.DurationVar(&t.timeout, "timeout", 10*time.Second, "how long --confirm waits")
+	t.timeoutFlag(cmd, 30*time.Second, "how long --confirm waits")
 	cmd.MarkFlagsMutuallyExclusive(forms...)
 	cmd.MarkFlagsOneRequired(forms...)
 	return cmd

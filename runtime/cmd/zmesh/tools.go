@@ -179,9 +179,15 @@ func (t *tools) getCommand() *cobra.Command {
 		return s.get(c.Context(), number)
 	}}
 	cmd.Flags().StringVar(&seq, "seq", "newest", "`N`, or newest")
-	cmd.Flags().DurationVar(&t.timeout, "timeout", 2*time.Second, "how long to wait")
+	t.timeoutFlag(cmd, 2*time.Second, "how long to wait")
 	t.formFlags(cmd)
 	return cmd
+}
+
+// timeoutFlag gives a verb a --timeout with a default of its own: one variable for all would have the default of the last.
+func (t *tools) timeoutFlag(cmd *cobra.Command, standard time.Duration, help string) {
+	own := cmd.Flags().Duration("timeout", standard, help)
+	cmd.PreRun = func(*cobra.Command, []string) { t.timeout = *own }
 }
 
 func (t *tools) formFlags(cmd *cobra.Command) {
@@ -248,7 +254,7 @@ func (t *tools) pingCommand() *cobra.Command {
 		return s.ping(c.Context(), count)
 	}}
 	cmd.Flags().IntVar(&count, "count", 4, "round trips")
-	cmd.Flags().DurationVar(&t.timeout, "timeout", 2*time.Second, "how long to wait for each")
+	t.timeoutFlag(cmd, 2*time.Second, "how long to wait for each")
 	return cmd
 }
 

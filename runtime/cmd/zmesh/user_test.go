@@ -71,6 +71,22 @@ func TestNobodyAnswers(t *testing.T) {
 	zmesh(t, "", "status", "--config", config).bad(t, exitFailed, "no node answers")
 }
 
+// Each verb has its own default, whichever other verbs there are.
+func TestPubWaitsForANodeThatStarts(t *testing.T) {
+	n := newNode(t, "")
+	n.end(syscall.SIGTERM)
+	published := make(chan result, 1)
+	go func() { published <- n.do("pub", topic, "--text", "x", "--confirm") }()
+	select {
+	case r := <-published:
+		t.Fatalf("it has not waited: %s", r.err)
+	case <-time.After(3 * time.Second): // longer than the other verbs wait
+	}
+	n.start()
+	r := <-published
+	r.good(t, "durable")
+}
+
 func TestShellCompletionWantsNoConfiguration(t *testing.T) {
 	for _, shell := range []string{"bash", "zsh", "fish"} {
 		zmesh(t, "", "completion", shell).good(t, "zmesh")
