@@ -25,7 +25,7 @@ func (w *Worker) interest(r *received) drop.Reason {
 		return drop.Clock
 	}
 	key := table.SeenKey{Name: r.key, Seq: r.Seq, Asked: asked}
-	if timed && w.seen.WasSent(w.now.Mono, key, f.id) {
+	if timed && w.wasAsked(f) && w.seen.WasSent(w.now.Mono, key, f.id) {
 		return drop.Loop
 	}
 	replayed := timed && f.cfg.OnDemand && w.seen.Heard(w.now.Mono, key, f.cfg.Source)
@@ -377,6 +377,12 @@ func (w *Worker) noteAsked(f *Face) {
 		w.asked = append(w.asked, 0)
 	}
 	w.asked[s] = f.id
+}
+
+// wasAsked tells whether anything was ever sent to a face to be answered: most faces only ask.
+func (w *Worker) wasAsked(f *Face) bool {
+	s := slotOf(f.id)
+	return s < len(w.asked) && w.asked[s] == f.id
 }
 
 // relayInterest makes the frame that leaves: the bytes as they came with TTL-1 and ProxyMe cleared (P-21, P-8). What came under the

@@ -39,7 +39,10 @@ func (s *Shard) Exact(k name.Key, seq uint32) (body []byte, st Status) {
 	if e == nil {
 		return nil, Miss
 	}
-	at, _ := s.index.get(indexKey(id, seq))
+	var at uint64
+	if e.live > 0 { // nothing of the name is in memory: what is forwarded most often
+		at, _ = s.index.get(indexKey(id, seq))
+	}
 	if s.log.holds(pos(at)) {
 		r := s.log.at(pos(at))
 		if s.expired(e, r) {
