@@ -237,6 +237,11 @@ func (p *publication) confirmed(ctx context.Context, seq uint32, payload []byte)
 		return "", fmt.Errorf("number %d of %s was sent and not stored: the first hop keeps it in memory only, or max_rate_per_name or another "+
 			"limit of its store is reached", seq, p.name)
 	}
+	var ret *node.ReturnError
+	if errors.As(err, &ret) {
+		return "", fmt.Errorf("number %d of %s was not taken (%s): the face there must have the name under publish, and no other program may "+
+			"publish it", seq, p.name, ret.Reason)
+	}
 	return class.String(), oneLine(err)
 }
 

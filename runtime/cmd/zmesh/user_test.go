@@ -152,6 +152,14 @@ func TestConfirmIsHonest(t *testing.T) {
 	t.Error("four contents in a minute are confirmed where one is taken")
 }
 
+// What a face may not publish is refused without a word on the wire; the tool says what to look at.
+func TestConfirmOfWhatMayNotBePublished(t *testing.T) {
+	n := newNode(t, "")
+	writeFile(t, n.config, strings.Replace(readFile(t, n.config), `publish = [""]`, `publish = ["010203040506"]`, 1))
+	n.do("reload").good(t)
+	n.do("pub", topic, "--text", "x", "--confirm").bad(t, exitFailed, "was not taken", "publish")
+}
+
 func TestJSONOfEveryReadingCommand(t *testing.T) {
 	n := newNode(t, "")
 	n.do("pub", topic, "--text", "21.5", "--confirm").good(t)
