@@ -235,7 +235,7 @@ const (
 // drive calls the forwarder's timers until the host is closed.
 func (h *Host) drive() {
 	defer h.wg.Done()
-	timer := time.NewTimer(longestTick)
+	timer := time.NewTimer(0) // the first hellos leave at once (P-18)
 	defer timer.Stop()
 	for {
 		select {

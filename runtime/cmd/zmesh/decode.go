@@ -60,7 +60,7 @@ func (d *decoders) load(ctx context.Context, name string) (err error) {
 		return err
 	}
 	if d.manager == nil {
-		if d.manager, err = plugin.NewManager(plugin.Options{Workers: 1, Pool: 1}); err != nil {
+		if d.manager, err = plugin.NewManager(plugin.Options{Workers: 1, Pool: 1, Interpret: true}); err != nil {
 			return err
 		}
 	}

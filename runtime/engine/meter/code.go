@@ -57,9 +57,11 @@ func (m *Module) checkWork(c *cursor, b *body) {
 	m.effort += b.effort(work, reloads)
 	switch {
 	case work > m.limits.Work:
-		c.fail(ErrLimit, b.locals, "a body has %d blocks with %d locals and parameters: their product may be %d", b.blocks, b.slots, m.limits.Work)
+		c.fail(ErrLimit, b.locals, "a body has %d blocks with %d locals and parameters: their product may be %d",
+			b.blocks, b.slots, m.limits.Work)
 	case reloads > m.limits.Reloads:
-		c.fail(ErrLimit, b.locals, "a body has %d calls and the module %d globals: their product may be %d", b.calls, len(m.globals), m.limits.Reloads)
+		c.fail(ErrLimit, b.locals, "a body has %d calls and the module %d globals: their product may be %d",
+			b.calls, len(m.globals), m.limits.Reloads)
 	case m.effort > m.limits.Effort:
 		c.fail(ErrLimit, b.locals, "the module would take more than %d s to compile", m.limits.Effort/1_000_000)
 	}
@@ -117,7 +119,7 @@ func (w *walker) next() bool {
 	w.instructions++
 	w.immediates()
 	if w.joins() > w.m.limits.Joins {
-		w.c.fail(ErrLimit, w.at, "a body has more than %d blocks, branches, loops and bulk operations, as Limits.Joins counts them", w.m.limits.Joins)
+		w.c.fail(ErrLimit, w.at, "a body has more than %d blocks, branches, loops and bulk operations together", w.m.limits.Joins)
 	}
 	switch w.op {
 	case opBrIf:
@@ -216,8 +218,8 @@ func (w *walker) refuse() {
 	w.c.fail(ErrMalformed, w.at, "there is no instruction %#02x", w.op)
 }
 
-// blockType reads a block's type in its one-byte forms (5.4.1). An index into the types is multi-value; a longer form of the same
-// is refused so that no two readers can see different blocks.
+// blockType reads a block's type in its one-byte forms (5.4.1). An index into the types is multi-value; a longer form of
+// the same is refused so that no two readers can see different blocks.
 func (w *walker) blockType() {
 	at := w.c.pos
 	t := w.c.byte()

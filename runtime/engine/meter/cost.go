@@ -158,7 +158,8 @@ func lengthUnits(w *walker, n uint32) uint64 {
 	return uint64(n)
 }
 
-// lengthBefore remembers whether the instruction before was an i32.const: a length that is known is charged with the code around.
+// lengthBefore remembers whether the instruction before was an i32.const: a length that is known is charged with the code
+// around.
 type lengthBefore struct {
 	at, end int
 	buf     []byte

@@ -5,7 +5,9 @@ import (
 	"encoding/binary"
 	"math"
 	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/tetratelabs/wazero"
@@ -286,4 +288,18 @@ func plugin(tb testing.TB, name string) []byte {
 		tb.Skip("make has not built it: ", err)
 	}
 	return b
+}
+
+// shipped are the names of the plugins that make has built.
+func shipped(tb testing.TB) (names []string) {
+	tb.Helper()
+	plugin(tb, "best-route") // skips or fails
+	files, err := filepath.Glob("../../plugin/builtin/*.wasm")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	for _, f := range files {
+		names = append(names, strings.TrimSuffix(filepath.Base(f), ".wasm"))
+	}
+	return names
 }

@@ -3,7 +3,8 @@ package meter
 import "cmp"
 
 // Limits bound a module before anything of it is compiled. A zero field takes its default. The figures in the reasons were
-// measured with the benchmarks of this package on one core of a small server; Go's largest body is that of the plugins that ship.
+// measured with the benchmarks of this package on one core of a small server; Go's largest body is that of the plugins that
+// ship.
 type Limits struct {
 	// Module is the size in bytes. 16 MiB: a Go guest has 2, and Parse takes about 5 ns a byte.
 	Module int
@@ -14,8 +15,8 @@ type Limits struct {
 	// Functions bounds imported and own functions together. 20,000: a Go guest has 1,300, one with fmt and encoding/json 3,000.
 	Functions int
 
-	// Body is the size of one function in bytes. 96 KiB: the largest of a Go guest has 12 KB, of C and Rust 10. Straight code of that
-	// size compiles in 0.1 s.
+	// Body is the size of one function in bytes. 96 KiB: the largest of a Go guest has 12 KB, of C and Rust 10. Straight
+	// code of that size compiles in 0.1 s.
 	Body int
 
 	// Locals bounds the locals of one body, without parameters. 1,000: Go's have at most 18 with the parameters, Zig's without
@@ -23,35 +24,36 @@ type Limits struct {
 	Locals int
 
 	// Joins bounds what splits one body into pieces that wazero looks at pairwise: each block, if and br_if counts 1, and each
-	// loop and each bulk operation or memory.grow 3 more, since metering puts a branch there. Compile time grows with the square: 4,000 br_if take
-	// 0.33 s, 16,000 ten. 4,000: a Go guest's largest has 800.
+	// loop and each bulk operation or memory.grow 3 more, since metering puts a branch there. Compile time grows with the
+	// square: 4,000 br_if take 0.33 s, 8,000 memory.grow 5.4. 4,000: a Go guest's largest has 509.
 	Joins int
 
 	// Nesting bounds how deep blocks nest. 1,500: Go nests one for each place where a function may be resumed, 296 in a Go
 	// guest; wazero's validation copies what it knows at each level.
 	Nesting int
 
-	// Targets bounds the entries of all br_table of one body. 20,000, which take 0.15 s: Go has one table with an entry for each
-	// place where a function may be resumed, 534 in a Go guest.
+	// Targets bounds the entries of all br_table of one body. 20,000, which take 0.15 s: Go has one table with an entry for
+	// each place where a function may be resumed, 534 in a Go guest.
 	Targets int
 
-	// Work bounds blocks × (parameters + locals) of one body: each pair may become a value that has to be carried. 150,000, which take
-	// 0.4 s: Zig without optimisation comes to 57,000, Go to 4,000.
+	// Work bounds blocks × (parameters + locals) of one body: each pair may become a value that has to be carried. 150,000,
+	// which take 0.4 s: Zig without optimisation comes to 57,000, Go to 4,000.
 	Work int
 
 	// Reloads bounds calls × globals of one body: wazero loads every mutable global again after each call while it compiles.
 	// 1,000,000, which take 0.2 s: a Go guest comes to 1,000.
 	Reloads int
 
-	// Effort bounds an estimate of what compiling the whole module takes, in µs of a processor of 2023: see stats.effort. 10,000,000,
-	// about ten seconds, because who compiles what is not in the cache has a limit of its own: a Go guest has 0.6.
+	// Effort bounds an estimate of what compiling the whole module takes, in µs of a processor of 2023: see stats.effort.
+	// 10,000,000, about ten seconds, because who compiles what is not in the cache has a limit of its own. A Go guest is
+	// estimated at 1.8 and takes 0.7.
 	Effort int
 
 	// Globals bounds imported and own globals together. 1,000: Go has 8, Rust and C 3; see Reloads.
 	Globals int
 
-	// Table is the size of the table in entries. 65,536: Go has an entry for each function and 4,096 before them. wazero takes 8
-	// bytes for each.
+	// Table is the size of the table in entries. 65,536: Go has an entry for each function and 4,096 before them. wazero
+	// takes 8 bytes for each.
 	Table int
 
 	// Segments bounds data segments. 100,000: Go writes one for each run between zeros, 22,000 in a Go guest.

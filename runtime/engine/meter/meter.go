@@ -7,12 +7,12 @@ type Options struct {
 	// FuelExport is the name under which the fuel, a mutable i64 global, is exported. It must not be one of the module's.
 	FuelExport string
 
-	// MaxPages is the most that the memory may have, in pages of 64 KiB: it becomes the maximum in the memory section, unless the
-	// module has a lower one. 0: what the module says.
+	// MaxPages is the most that the memory may have, in pages of 64 KiB: it becomes the maximum in the memory section,
+	// unless the module has a lower one. 0: what the module says.
 	MaxPages uint32
 
-	// Initial is the fuel that an instance begins with: for the start function, which runs before the host can set it. 0: none, so
-	// that a start function traps.
+	// Initial is the fuel that an instance begins with: for the start function, which runs before the host can set it. 0:
+	// none, so that a start function traps.
 	Initial int64
 
 	Limits Limits

@@ -81,14 +81,19 @@ const (
 	idDataCount
 )
 
-var sectionNames = [...]string{"custom", "type", "import", "function", "table", "memory", "global", "export", "start", "element", "code", "data", "data count"}
+var sectionNames = [...]string{
+	"custom", "type", "import", "function", "table", "memory", "global", "export", "start", "element", "code", "data", "data count",
+}
 
 // place is where a section must stand: the data count comes before the code.
-var place = [...]int{idType: 1, idImport: 2, idFunction: 3, idTable: 4, idMemory: 5, idGlobal: 6, idExport: 7, idStart: 8, idElement: 9, idDataCount: 10, idCode: 11, idData: 12}
+var place = [...]int{
+	idType: 1, idImport: 2, idFunction: 3, idTable: 4, idMemory: 5, idGlobal: 6, idExport: 7, idStart: 8, idElement: 9,
+	idDataCount: 10, idCode: 11, idData: 12,
+}
 
 // Parse reads a module in the binary format (core spec 5) and holds it against the limits. It checks structure, sizes and
-// indices; types of operands are left to the validation of who compiles it. It takes at most 64 bytes for each byte of the module,
-// and keeps the module's bytes, which must not change. The error is an *[Error].
+// indices; types of operands are left to the validation of who compiles it. It takes at most 64 bytes for each byte of the
+// module, and keeps the module's bytes, which must not change. The error is an *[Error].
 func Parse(module []byte, limits Limits) (*Module, error) {
 	m := &Module{raw: module, limits: limits.withDefaults(), start: -1, counted: -1}
 	c := &cursor{buf: module, end: len(module), fn: -1}

@@ -237,8 +237,9 @@ func (m *Module) readExports(c *cursor) {
 	}
 }
 
-// readElements reads vec(elem) (5.5.12). Of its eight forms those with indices of functions are read: 0 active, 1 passive, 2
-// active with a table, 3 declared. Those with expressions, 4 to 7, are of reference types and no toolchain writes them for wasm 1.
+// readElements reads vec(elem) (5.5.12). Of its eight forms those with indices of functions are read: 0 active, 1 passive,
+// 2 active with a table, 3 declared. Those with expressions, 4 to 7, are of reference types and no toolchain writes them
+// for wasm 1.
 func (m *Module) readElements(c *cursor) {
 	n := c.count("element segments", m.limits.Elements)
 	for i := 0; i < n && c.err == nil; i++ {

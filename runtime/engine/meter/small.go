@@ -1,10 +1,10 @@
 package meter
 
-// Small functions are not charged at their own entry: whoever calls them is charged for them, with the code around the call. That
-// takes away the countdown where it would weigh most. A function is small if it has no loop, no indirect call and no bulk
-// operation, and takes at most smallCost with its frame and all that it calls. So a chain of calls among small functions is
-// shorter than smallCost, and recursion never small. An indirect call is charged for the most expensive small function that is in an element
-// segment. What is left uncharged is a call from the host: at most smallCost each.
+// Small functions are not charged at their own entry: whoever calls them is charged for them, with the code around the
+// call. That takes away the countdown where it would weigh most. A function is small if it has no loop, no indirect call
+// and no bulk operation, and takes at most smallCost with its frame and all that it calls. So a chain of calls among small
+// functions is shorter than smallCost, and recursion never small. An indirect call is charged for the most expensive small
+// function that is in an element segment. What is left uncharged is a call from the host: at most smallCost each.
 
 const (
 	smallUnknown = 0
@@ -33,8 +33,9 @@ func (k *costing) findSmall() {
 	}
 }
 
-// classify gives what a small function takes, or smallNot. Each function is looked at once; what is met while it is being looked
-// at is part of a cycle and not small. It recurses as deep as the module's chain of candidates: at most [Limits.Functions].
+// classify gives what a small function takes, or smallNot. Each function is looked at once; what is met while it is being
+// looked at is part of a cycle and not small. It recurses as deep as the module's chain of candidates: at most
+// [Limits.Functions].
 func (k *costing) classify(own int) int16 {
 	b := &k.m.bodies[own]
 	switch known := k.small[own]; {
