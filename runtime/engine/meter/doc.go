@@ -1,0 +1,67 @@
+// Package meter rewrites core wasm modules so that they count down their fuel and trap when none is left, and refuses those
+// that are not in the plugin contract or would take too long to compile. It looks at bytes alone: nothing is compiled or
+// run.
+//
+// [Parse] reads a module in the binary format of the WebAssembly core specification 2.0 (section 5) and holds it against
+// [Limits]. [Meter] gives a module with one more global, a mutable i64 that is exported under [Options.FuelExport], and the
+// charges below. The host sets that global before a call and reads it after: 10 ns together, where two exported functions
+// take 56. Below zero after a trap means that the fuel ran out.
+//
+// # Where it is charged
+//
+// At a function's entry, for its frame and every instruction outside of its loops; at each loop's header, for what is in
+// the loop and in no loop further inside. An instruction runs at most once for each time that its charge is passed, so at
+// least as much is charged as runs. The charge is global.get, i64.const, i64.sub, global.set, global.get, i64.const 0,
+// i64.lt_s, if unreachable end: in machine code a load, a subtraction, a store and a branch that is not taken. Four things
+// save charges:
+//
+//   - A function whose first loop is reached in any case by plain instructions alone is charged at that loop's header for
+//     both. Most of Go's functions have such a loop, which jumps to where they are resumed.
+//   - A small function without loops is charged by its callers: see small.go. What the host calls itself, or the start
+//     function, may so run 40 units uncharged.
+//   - A loop without calls keeps the fuel in a local, and puts it back where it is left and before it traps.
+//   - A bulk operation whose length is a constant is charged with the code around it.
+//
+// # What it costs, in units
+//
+//	each instruction, structure and constants too      1
+//	load from memory                                   2
+//	f32, f64: div, sqrt                                4
+//	integer div, rem                                   8
+//	call of an own function                            3, and what it takes if it is small
+//	call_indirect                                      6, and the most that a small function in the table takes
+//	call of an import                                  63; what the host does in it is the host's to charge
+//	memory.copy, fill, init; table.copy, init          16, and 1 for 8 bytes or 1 entry
+//	data.drop, elem.drop                               16
+//	memory.grow                                        60, and 8,192 for each page, unless more than 65,536
+//	entry                                              2, 1 for each parameter and local, 1 for 8 instructions
+//
+// A unit is 0.1 to 0.4 ns in ordinary code, 3.5 ns in a recursion that grows the stack, 9 ns while memory grows page by
+// page, and up to 30 ns where every load misses all caches of 64 MiB. A million units are less than 50 ms of any code. Go's
+// functions are charged far more than they run, because each round of their one loop is charged for the whole function: a
+// decision of best-route takes 20,000 units and 120 ns, the start of its runtime 15 million.
+//
+// # The stack
+//
+// wazero grows a stack by copying and gives up ("stack overflow") when it has about 100 MB, after 30 to 170 ms. The charge
+// at entry bounds it before that: a million units are at most about 10 MB, all copies counted. There is no counter of
+// depth: it would have to be counted up again at every way out.
+//
+// # What is refused
+//
+// Everything outside of wasm 1.0 with mutable globals, sign extension, saturating conversions and bulk memory: more than
+// one result or value of a block, SIMD, reference types (a funcref table and indices of functions in its segments are what
+// Go, clang and Rust write), threads, exceptions, tail calls, garbage collection, memory64, more than one memory or table,
+// extended constants. SIMD is refused since nothing that ships or that Go writes has it and the engine compiles without it.
+// Also the longer forms of block types, prefixed opcodes and memory indices, so that no two readers can see different code;
+// call_indirect's table may be the five bytes that clang writes. Indices of locals and globals are checked, since one too
+// high would become the fuel's. Types of operands are left to who compiles: what is given validates exactly if what was
+// taken did.
+//
+// Custom sections about offsets in the code (DWARF, source maps, relocations, branch hints) are dropped, all others kept
+// byte for byte, and so is every section and body without a charge.
+//
+// # What it must not know
+//
+// The engine, manifests, and budgets: who calls says how much fuel there is.
+package meter
