@@ -38,8 +38,10 @@ func (s *shelf) Write(w *Write) bool {
 	if s.full {
 		return false
 	}
-	s.written = append(s.written, Completion{Done: DoneCommit, Key: w.Key, Ext: w.Ext, Wall: w.Wall, Hour: 1, Producer: w.Producer,
-		Body: bytes.Clone(w.Body)})
+	s.written = append(s.written, Completion{
+		Done: DoneCommit, Key: w.Key, Ext: w.Ext, Wall: w.Wall, Hour: 1, Producer: w.Producer,
+		Body: bytes.Clone(w.Body),
+	})
 	if !s.broken {
 		s.known[w.Key] = Loaded{Key: w.Key, Newest: w.Newest, Wall: w.NewestAt, MAC: w.NewestMAC, Hour: 1, Producer: w.FromFirst, Published: w.Published}
 	}

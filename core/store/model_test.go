@@ -157,8 +157,10 @@ func TestShardBehavesAsTheModel(t *testing.T) {
 				seq = next(last[k])
 			}
 			last[k] = seq
-			p := Put{Key: k, Seq: seq, Body: bodyOf(k, seq, fmt.Sprint(rapid.IntRange(0, 1).Draw(t, "payload"))), Now: now,
-				Producer: rapid.IntRange(0, 3).Draw(t, "producer") > 0, Face: 1}
+			p := Put{
+				Key: k, Seq: seq, Body: bodyOf(k, seq, fmt.Sprint(rapid.IntRange(0, 1).Draw(t, "payload"))), Now: now,
+				Producer: rapid.IntRange(0, 3).Draw(t, "producer") > 0, Face: 1,
+			}
 			v, newest, released := mn.put(&p)
 			out := s.Put(&p)
 			if out.Verdict != v || out.Newest != newest || len(out.Released) != released || out.Epoch != (released > 0) {

@@ -126,8 +126,10 @@ func TestP7WithdrawReachesAll(t *testing.T) {
 // lifetime ends.
 func TestP7RetractionRunsDownAChain(t *testing.T) {
 	links := []meshLink{
-		{ends: [2]int{0, 1}, cost: [2]uint16{1, 1}}, {ends: [2]int{1, 2}, cost: [2]uint16{1, 1}},
-		{ends: [2]int{2, 3}, cost: [2]uint16{1, 1}}, {ends: [2]int{3, 4}, cost: [2]uint16{1, 1}},
+		{ends: [2]int{0, 1}, cost: [2]uint16{1, 1}},
+		{ends: [2]int{1, 2}, cost: [2]uint16{1, 1}},
+		{ends: [2]int{2, 3}, cost: [2]uint16{1, 1}},
+		{ends: [2]int{3, 4}, cost: [2]uint16{1, 1}},
 	}
 	m := newMesh(1, 5, links, t.Fatalf)
 	m.run(time.Second)

@@ -41,8 +41,10 @@ func (r *RIB) Routes(now time.Duration) []Route {
 	for k, i := range r.owns.All() {
 		o := r.own.At(i)
 		left := max(0, o.sent+o.lifetime-now)
-		all = append(all, Route{Net: k.net(), Prefix: k.prefix(), Origin: r.set.Node, Cost: o.cost, FSEQ: o.seq,
-			Age: now - o.sent, Left: left, Used: o.live})
+		all = append(all, Route{
+			Net: k.net(), Prefix: k.prefix(), Origin: r.set.Node, Cost: o.cost, FSEQ: o.seq,
+			Age: now - o.sent, Left: left, Used: o.live,
+		})
 	}
 	slices.SortFunc(all, compareRoutes)
 	return all
@@ -53,8 +55,10 @@ func (r *RIB) appendSource(all []Route, now time.Duration, s *source, static boo
 	for i := range s.entries {
 		e := &s.entries[i]
 		cost := r.costOf(e)
-		all = append(all, Route{Net: s.key.route.net(), Prefix: s.key.route.prefix(), Origin: s.key.origin, Face: e.face, Cost: cost,
-			FSEQ: e.seq, Age: now - e.heard, Left: e.deadline - now, Used: !static && s.usable(*e) && cost < wire.CostUnreachable})
+		all = append(all, Route{
+			Net: s.key.route.net(), Prefix: s.key.route.prefix(), Origin: s.key.origin, Face: e.face, Cost: cost,
+			FSEQ: e.seq, Age: now - e.heard, Left: e.deadline - now, Used: !static && s.usable(*e) && cost < wire.CostUnreachable,
+		})
 	}
 	return all
 }

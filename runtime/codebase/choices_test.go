@@ -10,8 +10,7 @@ import (
 
 // pending lists the choices P-n that are not in the code or have no test yet, each with what it waits for. It only gets
 // shorter: a choice that is there and still on the list fails the test too.
-var pending = map[string]string{
-}
+var pending = map[string]string{}
 
 // choices are the numbers of the protocol's choices: 1 to 24, where 2 is 2a and 2b.
 func choices() []string {

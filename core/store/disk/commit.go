@@ -113,8 +113,10 @@ func (c *committer) writeBatch(g *group, items []item, sync bool) {
 	c.s.stats.groups.Add(1)
 	for i := range items {
 		it := &items[i]
-		c.unsynced = append(c.unsynced, written{it.part, store.Completion{Done: store.DoneCommit, Key: it.key, Ext: it.ext,
-			Seq: uint32(it.ext) & 0xFFFFFF, Wall: it.wall, Hour: c.s.active.number}})
+		c.unsynced = append(c.unsynced, written{it.part, store.Completion{
+			Done: store.DoneCommit, Key: it.key, Ext: it.ext,
+			Seq: uint32(it.ext) & 0xFFFFFF, Wall: it.wall, Hour: c.s.active.number,
+		}})
 		c.s.active.written += uint64(it.end - it.start + itemBytes)
 	}
 	switch {

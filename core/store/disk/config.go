@@ -56,7 +56,7 @@ const (
 
 func (c *Config) setDefaults() error {
 	if c.Dir == "" || c.Wall == nil || c.After == nil {
-		return errors.New("Dir, Wall and After must be set")
+		return errors.New("the options Dir, Wall and After must be set")
 	}
 	if c.FS == nil {
 		c.FS = vfs.Default

@@ -15,8 +15,10 @@ import (
 	"github.com/zmesh/zmesh/core/store"
 )
 
-var buffered = store.Config{Class: store.Buffered}
-var durable = store.Config{Class: store.Durable}
+var (
+	buffered = store.Config{Class: store.Buffered}
+	durable  = store.Config{Class: store.Durable}
+)
 
 func TestRestartRoundTrip(t *testing.T) {
 	set := settings{fs: vfs.NewMem(), shard: buffered}

@@ -45,6 +45,7 @@ func (g *guard) fail(err error) { g.err.CompareAndSwap(nil, &err) }
 
 // kind of a file, by its name: Pebble calls logs 000012.log and tables 000013.sst.
 func isLog(path string) bool { return strings.HasSuffix(path, ".log") }
+
 func isTable(path string) bool {
 	return strings.HasSuffix(path, ".sst") || strings.HasSuffix(path, ".blob")
 }

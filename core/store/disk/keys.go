@@ -90,8 +90,10 @@ func parsePointer(v []byte) (pointer, error) {
 	if len(v) != pointerSize {
 		return pointer{}, fmt.Errorf("pointer has %d bytes, want %d", len(v), pointerSize)
 	}
-	return pointer{newest: binary.BigEndian.Uint64(v), wall: int64(binary.BigEndian.Uint64(v[8:])),
-		mac: binary.BigEndian.Uint32(v[16:]), producer: v[20]&flagProducer != 0, published: v[20]&flagPublished != 0}, nil
+	return pointer{
+		newest: binary.BigEndian.Uint64(v), wall: int64(binary.BigEndian.Uint64(v[8:])),
+		mac: binary.BigEndian.Uint32(v[16:]), producer: v[20]&flagProducer != 0, published: v[20]&flagPublished != 0,
+	}, nil
 }
 
 func flagIf(on bool, flag byte) byte {

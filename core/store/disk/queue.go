@@ -58,9 +58,13 @@ func (q *queue) put(p *part, w *store.Write) bool {
 	}
 	start := len(g.bytes)
 	g.bytes = append(g.bytes, w.Body...)
-	g.items = append(g.items, item{part: p, key: w.Key, ext: w.Ext, wall: w.Wall, class: w.Class, producer: w.Producer,
-		start: start, end: len(g.bytes), pointer: pointer{newest: w.Newest, wall: w.NewestAt, mac: w.NewestMAC,
-			producer: w.FromFirst, published: w.Published}})
+	g.items = append(g.items, item{
+		part: p, key: w.Key, ext: w.Ext, wall: w.Wall, class: w.Class, producer: w.Producer,
+		start: start, end: len(g.bytes), pointer: pointer{
+			newest: w.Newest, wall: w.NewestAt, mac: w.NewestMAC,
+			producer: w.FromFirst, published: w.Published,
+		},
+	})
 	select {
 	case q.wake <- struct{}{}:
 	default:

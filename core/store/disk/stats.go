@@ -32,7 +32,9 @@ func (s *Store) Stats() Stats {
 	queued := s.queue.fill.size()
 	s.queue.mu.Unlock()
 	c := &s.stats
-	return Stats{Hours: len(s.hours) - 1, Queued: queued, Written: c.written.Load(), Refused: c.refused.Load(),
+	return Stats{
+		Hours: len(s.hours) - 1, Queued: queued, Written: c.written.Load(), Refused: c.refused.Load(),
 		Failures: c.failures.Load(), Groups: c.groups.Load(), Syncs: c.syncs.Load(), Reads: c.reads.Load(),
-		ReadsRefused: c.readsRefused.Load(), ReadErrors: c.readErrors.Load(), Damaged: c.damaged.Load(), DiskBytes: s.diskBytes()}
+		ReadsRefused: c.readsRefused.Load(), ReadErrors: c.readErrors.Load(), Damaged: c.damaged.Load(), DiskBytes: s.diskBytes(),
+	}
 }
