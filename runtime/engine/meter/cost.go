@@ -13,7 +13,7 @@ const (
 	costEntry       = 2  // a frame, before what lies in it
 
 	bytesPerUnit = 8  // of memory.copy, fill and init: 10 GB/s is 0.1 ns a byte, and a page fault 0.1 ns a byte more
-	pageShift    = 13 // memory.grow: 8,192 units a page. It is cleared, and what was there is copied at times
+	pageShift    = 11 // memory.grow: 2,048 units for each page that there is afterwards. All of it may be copied, at 10 to 40 µs a page
 	smallCost    = 40 // what a function may take and be charged by its callers alone
 	unitsPerSlot = 1  // of parameters and locals
 	spillShift   = 3  // one unit for 8 instructions, each of which may leave a value in the frame
@@ -111,7 +111,7 @@ func (k *costing) units(w *walker, last lengthBefore) uint64 {
 			return 1
 		}
 	}
-	if n, known := last.value(); known && dynamic(w) != staticOnly {
+	if n, known := last.length(w); known {
 		units += lengthUnits(w, n)
 	}
 	return units
@@ -146,14 +146,8 @@ func dynamic(w *walker) lengthKind {
 
 // lengthUnits is the charge for a known length.
 func lengthUnits(w *walker, n uint32) uint64 {
-	switch dynamic(w) {
-	case inBytes:
+	if dynamic(w) == inBytes {
 		return uint64(n) / bytesPerUnit
-	case inPages:
-		if n > maxPages {
-			return 0 // it fails
-		}
-		return uint64(n) << pageShift
 	}
 	return uint64(n)
 }
@@ -171,9 +165,10 @@ func (l *lengthBefore) see(w *walker) {
 	}
 }
 
-// value decodes the constant.
-func (l *lengthBefore) value() (n uint32, known bool) {
-	if l.buf == nil {
+// length gives the constant if the walker's instruction takes it for a length. What memory.grow takes depends on the
+// memory's size as well and is never known.
+func (l *lengthBefore) length(w *walker) (n uint32, known bool) {
+	if kind := dynamic(w); l.buf == nil || kind != inBytes && kind != inEntries {
 		return 0, false
 	}
 	shift := 0

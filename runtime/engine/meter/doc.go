@@ -33,12 +33,15 @@
 //	call of an import                                  63; what the host does in it is the host's to charge
 //	memory.copy, fill, init; table.copy, init          16, and 1 for 8 bytes or 1 entry
 //	data.drop, elem.drop                               16
-//	memory.grow                                        60, and 8,192 for each page, unless more than 65,536
+//	memory.grow                                        60, and 2,048 for each page that the memory then has
 //	entry                                              2, 1 for each parameter and local, 1 for 8 instructions
 //
-// A unit is 0.1 to 0.4 ns in ordinary code, 3.5 ns in a recursion that grows the stack, 9 ns while memory grows page by
-// page, and up to 30 ns where every load misses all caches of 64 MiB. A million units are less than 50 ms of any code. Go's
-// functions are charged far more than they run, because each round of their one loop is charged for the whole function: a
+// A unit is 0.1 to 0.4 ns in ordinary code, 2 ns in a recursion or where memory grows, and 10 to 20 ns where every load misses all
+// caches of 64 MiB. A million units are less than 50 ms of any code. What comes on top, and fuel does not count, is the kernel's work
+// when a page of memory is touched for the first time: 2 to 5 µs each, so 35 to 75 ms for 64 MiB, once for an instance. Who makes the
+// instance can touch its memory beforehand, or give it less.
+//
+// Go's functions are charged far more than they run, because each round of their one loop is charged for the whole function: a
 // decision of best-route takes 20,000 units and 120 ns, the start of its runtime 15 million.
 //
 // # The stack

@@ -52,6 +52,8 @@ func hostiles() []hostile {
 		{"small memory.copy", one(&program{pages: big}, loop(repeat(1000, const32(0), const32(100), get(0), 0xFC, 10, 0, 0))), 7},
 		{"memory.init", one(&program{pages: big, data: [][]byte{make([]byte, 4096)}}, loop(repeat(100, const32(0), const32(0), const32(4096), 0xFC, 8, 0, 0))), 0},
 		{"memory.grow bomb", one(&program{pages: []uint32{1}}, loop(get(0), 0x40, 0, 0x1A)), 1},
+		{"memory.grow of what is large", one(&program{pages: []uint32{200}}, loop(get(0), 0x40, 0, 0x1A)), 1},
+		{"memory.grow by constants", one(&program{pages: []uint32{1}}, loop(repeat(100, const32(1), 0x40, 0, 0x1A))), 1},
 		{"memory.grow at once", one(&program{pages: []uint32{1}}, loop(get(0), 0x40, 0, 0x1A)), 1023},
 		{"memory.grow of nothing", one(&program{pages: big}, loop(get(0), 0x40, 0, 0x1A)), 0},
 		{"memory.grow that fails", one(&program{pages: big}, loop(get(0), 0x40, 0, 0x1A)), 1 << 20},
@@ -92,6 +94,17 @@ func exponential(levels int) *program {
 	return p
 }
 
+// touch writes to every page of the memory that an instance begins with. The kernel makes a page at its first touch, in 2 to 5 µs: that
+// is bounded by the memory's size, once for an instance, and not by fuel; see BenchmarkFirstTouch.
+func (g guest) touch() {
+	if len(g.ExportedMemoryDefinitions()) == 0 {
+		return
+	}
+	for at := uint32(0); at < g.Memory().Size(); at += 4096 {
+		g.Memory().WriteByte(at, 0)
+	}
+}
+
 // budget is one that a decision in Go takes a hundredth of.
 const budget = 1_000_000
 
@@ -100,9 +113,10 @@ func TestHostile(t *testing.T) {
 	for _, h := range hostiles() {
 		t.Run(h.name, func(t *testing.T) {
 			m := meterIt(t, h.p.bytes())
-			g := run(t, m)
 			fastest := time.Hour
 			for range 3 { // the machine may be at something else
+				g := run(t, m) // a new one: what has grown stays
+				g.touch()
 				g.fill(budget)
 				start := time.Now()
 				_, err := g.call("f", h.arg)
@@ -111,7 +125,7 @@ func TestHostile(t *testing.T) {
 					t.Fatalf("%v, %d units left", err, g.fuel())
 				}
 			}
-			if fastest > 50*time.Millisecond {
+			if fastest > 50*time.Millisecond && !underRace {
 				t.Errorf("it took %v", fastest)
 			}
 		})
@@ -122,9 +136,11 @@ func TestHostile(t *testing.T) {
 func BenchmarkUnit(b *testing.B) {
 	for _, h := range hostiles() {
 		b.Run(h.name, func(b *testing.B) {
-			g := run(b, meterIt(b, h.p.bytes()))
+			m := meterIt(b, h.p.bytes())
 			fastest, units := time.Hour, int64(1)
 			for b.Loop() {
+				g := run(b, m) // a new one: what has grown stays
+				g.touch()
 				g.fill(budget)
 				start := time.Now()
 				g.call("f", h.arg)
@@ -137,4 +153,26 @@ func BenchmarkUnit(b *testing.B) {
 			b.ReportMetric(0, "ns/op")
 		})
 	}
+}
+
+// BenchmarkFirstTouch is what no fuel counts: a guest that touches all of its 64 MiB for the first time, and for the second: the longest of all rounds.
+func BenchmarkFirstTouch(b *testing.B) {
+	p := &program{pages: []uint32{1024}, fns: []fn{{name: "f", params: []byte{i32}, results: []byte{i32}, code: code(
+		0x03, empty, get(0), const32(4096), 0x6B, tee(0), const32(1), mem(0x36, 0), get(0), 0x0D, 0, 0x0B, const32(0))}}}
+	m := meterIt(b, p.bytes())
+	var took [2]time.Duration
+	for b.Loop() {
+		g := run(b, m)
+		for k := range took {
+			g.fill(budget)
+			start := time.Now()
+			if _, err := g.call("f", 64<<20); err != nil {
+				b.Fatal(err)
+			}
+			took[k] = max(took[k], time.Since(start))
+		}
+	}
+	b.ReportMetric(float64(took[0].Microseconds()), "µs-first")
+	b.ReportMetric(float64(took[1].Microseconds()), "µs-second")
+	b.ReportMetric(0, "ns/op")
 }

@@ -53,7 +53,7 @@ func (j *injector) instructions(fn int) {
 				j.flush()
 			}
 		case opMemoryGrow, opPrefix:
-			if _, known := last.value(); !known && dynamic(&w) != staticOnly {
+			if _, known := last.length(&w); !known && dynamic(&w) != staticOnly {
 				j.chargeLength(&w)
 			}
 		case opEnd:
@@ -127,13 +127,20 @@ func (j *injector) chargeLength(w *walker) {
 	case inBytes:
 		j.out = append(j.out, opI64Const, 3, opI64ShrU)
 	case inPages:
-		// What is more than a memory may have fails and costs nothing: times one if not more, else times zero.
-		j.out = append(j.out, opI64Const, pageShift, opI64Shl)
-		j.out = appendU32(append(j.out, opLocalGet), j.length)
-		j.out = appendS64(append(j.out, opI32Const), maxPages)
-		j.out = append(j.out, opI32LeU, opI64ExtendU, opI64Mul)
+		j.pages()
 	}
 	j.finish()
+}
+
+// pages turns the number of pages to grow by, on top of the stack as 64 bits, into units: by the pages that the memory then has,
+// because what is there may be copied. Growing by nothing, or by more than a memory may have, does no work and is free: the units
+// are taken times one if length-1 is below maxPages, else times zero.
+func (j *injector) pages() {
+	j.out = append(j.out, opMemorySize, 0, opI64ExtendU, opI64Add, opI64Const, pageShift, opI64Shl)
+	j.out = appendU32(append(j.out, opLocalGet), j.length)
+	j.out = append(j.out, opI32Const, 1, opI32Sub)
+	j.out = appendS64(append(j.out, opI32Const), maxPages)
+	j.out = append(j.out, opI32LtU, opI64ExtendU, opI64Mul)
 }
 
 // begin pushes the fuel.

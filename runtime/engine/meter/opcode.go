@@ -45,8 +45,11 @@ const (
 	opI32Const     = 0x41
 	opI64Const     = 0x42
 	opI64LtS       = 0x53
-	opI32LeU       = 0x4D
+	opI32LtU       = 0x49
+	opI32Sub       = 0x6B
+	opI64Add       = 0x7C
 	opI64Mul       = 0x7E
+	opMemorySize   = 0x3F
 	opI64Sub       = 0x7D
 	opI64ShrU      = 0x88
 	opI64ExtendU   = 0xAD
