@@ -38,8 +38,8 @@
 //
 // A unit is 0.1 to 0.4 ns in ordinary code, 2 ns in a recursion or where memory grows, and 10 to 20 ns where every load misses all
 // caches of 64 MiB. A million units are less than 50 ms of any code. What comes on top, and fuel does not count, is the kernel's work
-// when a page of memory is touched for the first time: 2 to 5 µs each, so 35 to 75 ms for 64 MiB, once for an instance. Who makes the
-// instance can touch its memory beforehand, or give it less.
+// when a page of memory is touched for the first time: usually 2 to 5 µs each, 35 to 75 ms for 64 MiB, and 1 to 250 ms have been seen,
+// once for an instance. Who makes the instance should touch its memory beforehand, or give it less.
 //
 // Go's functions are charged far more than they run, because each round of their one loop is charged for the whole function: a
 // decision of best-route takes 20,000 units and 120 ns, the start of its runtime 15 million.

@@ -94,7 +94,7 @@ func exponential(levels int) *program {
 	return p
 }
 
-// touch writes to every page of the memory that an instance begins with. The kernel makes a page at its first touch, in 2 to 5 µs: that
+// touch writes to every page of the memory that an instance begins with. The kernel makes a page at its first touch, mostly in 2 to 5 µs: that
 // is bounded by the memory's size, once for an instance, and not by fuel; see BenchmarkFirstTouch.
 func (g guest) touch() {
 	if len(g.ExportedMemoryDefinitions()) == 0 {
