@@ -260,19 +260,43 @@ func TestLogHasAQuota(t *testing.T) {
 	}
 }
 
-func TestRewriteIsCompiled(t *testing.T) {
-	refused := errors.New("no loops today")
-	_, err := Load(t.Context(), (&wasmtest.Guest{}).Bytes(), Options{Rewrite: func([]byte) ([]byte, error) { return nil, refused }})
-	if !errors.Is(err, refused) {
-		t.Errorf("%v, want %v", err, refused)
+// A guest that does not end is stopped by its fuel, wherever it loops, and the next instance works.
+func TestFuel(t *testing.T) {
+	endless := []byte{0x03, 0x40, 0x0C, 0x00, 0x0B} // loop br 0 end
+	for name, g := range map[string]*wasmtest.Guest{
+		"process":   {Process: append(endless, wasmtest.Unreachable...)},
+		"init":      {Init: append(endless, wasmtest.Unreachable...)},
+		"configure": {Configure: append(endless, wasmtest.Unreachable...)},
+	} {
+		i, err := start(t, g, Options{StartFuel: 1_000_000}, nil)
+		if err == nil {
+			items(i.Input(), 2)
+			_, err = i.Call(2)
+		}
+		if !errors.Is(err, ErrFuel) {
+			t.Errorf("%s: %v, want %v", name, err, ErrFuel)
+		}
 	}
-	other := (&wasmtest.Guest{Process: wasmtest.Unreachable}).Bytes()
-	i, err := start(t, &wasmtest.Guest{}, Options{Rewrite: func([]byte) ([]byte, error) { return other, nil }}, nil)
+	if _, err := start(t, &wasmtest.Guest{Start: endless}, Options{StartFuel: 1_000_000}, nil); err == nil {
+		t.Error("a start function that loops was not stopped")
+	}
+	i, err := start(t, &wasmtest.Guest{}, Options{ItemFuel: 1000}, nil)
+	for range 1000 {
+		if err == nil {
+			_, err = i.Call(1) // each has its own budget
+		}
+	}
 	if err != nil {
-		t.Fatal(err)
+		t.Error(err)
 	}
-	if _, err := i.Call(1); err == nil {
-		t.Error("what Rewrite gave was not what ran")
+}
+
+// What would be too much for the compiler is refused before it.
+func TestSIMDIsRefused(t *testing.T) {
+	simd := []byte{0xFD, 0x0C, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x1A} // v128.const drop
+	_, err := start(t, &wasmtest.Guest{Process: append(simd, wasmtest.Unreachable...)}, Options{}, nil)
+	if err == nil || !strings.Contains(err.Error(), "SIMD") {
+		t.Errorf("%v", err)
 	}
 }
 

@@ -20,6 +20,7 @@ type Instance struct {
 	guest   api.Module
 	mem     api.Memory
 	process api.Function
+	fuel    api.MutableGlobal // nil: unmetered
 	stack   [1]uint64
 	arena   arena
 	dead    bool
@@ -61,6 +62,7 @@ func (m *Module) Instantiate(ctx context.Context, config []byte) (*Instance, err
 		return nil, i.trap("start-up", -1, 0, err)
 	}
 	i.guest, i.mem = guest, guest.Memory()
+	i.fuel, _ = guest.ExportedGlobal(fuelExport).(api.MutableGlobal)
 	if err := i.begin(config); err != nil {
 		i.Close()
 		return nil, err
@@ -75,7 +77,7 @@ func (i *Instance) begin(config []byte) error {
 		}
 	}
 	if err := i.guest.ExportedFunction(abi.ExportInit).CallWithStack(i.ctx, i.stack[:]); err != nil {
-		return i.trap(abi.ExportInit, -1, 0, err)
+		return i.trap(abi.ExportInit, -1, 0, i.spent(err))
 	}
 	var err error
 	if i.arena, err = readArena(i.mem, uint32(i.stack[0]), &i.mod.opt); err != nil {
@@ -108,7 +110,7 @@ func (i *Instance) configure(config []byte) error {
 	i.mem.Write(i.arena.config.offset, config) // within the memory: readArena has checked
 	i.stack[0] = uint64(len(config))
 	if err := i.guest.ExportedFunction(abi.ExportConfigure).CallWithStack(i.ctx, i.stack[:]); err != nil {
-		return i.trap(abi.ExportConfigure, -1, 0, err)
+		return i.trap(abi.ExportConfigure, -1, 0, i.spent(err))
 	}
 	if n := uint32(i.stack[0]); n != 0 {
 		text, _ := i.mem.Read(i.arena.message.offset, min(n, i.arena.message.size))
@@ -131,6 +133,9 @@ func (i *Instance) Call(n int) ([]byte, error) {
 	}
 	i.mem.WriteUint32Le(i.arena.progress, abi.ProgressNone)
 	i.stack[0] = uint64(n)
+	if i.fuel != nil {
+		i.fuel.Set(uint64(int64(n) * i.mod.opt.ItemFuel))
+	}
 	err := i.process.CallWithStack(i.ctx, i.stack[:])
 	out, _ := i.mem.Read(i.arena.output.offset, i.arena.output.size)
 	if err == nil && i.stack[0] == uint64(n) {
@@ -139,7 +144,19 @@ func (i *Instance) Call(n int) ([]byte, error) {
 	if err == nil {
 		err = fmt.Errorf("it gave %d for %d items", uint32(i.stack[0]), n)
 	}
-	return out, i.trap(abi.ExportProcess, i.reached(n), n, err)
+	return out, i.trap(abi.ExportProcess, i.reached(n), n, i.spent(err))
+}
+
+// ErrFuel says that a guest was stopped because it used up its fuel: a loop without end, or work that is too much for one
+// item.
+var ErrFuel = errors.New("it used up its fuel")
+
+// spent tells a trap for want of fuel, which looks like any other, by what is left.
+func (i *Instance) spent(err error) error {
+	if i.fuel != nil && int64(i.fuel.Get()) < 0 {
+		return ErrFuel
+	}
+	return err
 }
 
 // reached is the item that the guest was at by its own account; -1 if it had not begun, or the account cannot be.

@@ -36,7 +36,7 @@ type Range struct {
 	Max string `json:"max,omitempty"`
 }
 
-// Fuel is what a module needs by its own account. It is read and not yet counted: metering comes in by Options.Rewrite.
+// Fuel is what a module needs by its own account. It is read and shown; the budgets are the host's ([Options]).
 type Fuel struct {
 	Item  uint64 `json:"item,omitempty"`
 	Start uint64 `json:"start,omitempty"`

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -15,6 +16,7 @@ import (
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
 
+	"github.com/zmesh/zmesh/runtime/engine/meter"
 	"github.com/zmesh/zmesh/sdk/guest/abi"
 )
 
@@ -40,8 +42,16 @@ type Options struct {
 	// runs many times slower. For tools that decode a few payloads. CacheDir has no meaning then.
 	Interpret bool
 
-	// Rewrite changes the module before it is compiled: where metering is injected. What it gives must validate. nil: as it is.
-	Rewrite func(module []byte) ([]byte, error)
+	// ItemFuel bounds what each item of a call may cost, in units of package meter, about an instruction each; what one item
+	// leaves over serves the next of the batch. 0: 1,000,000, with which a runaway ends within some 20 ms. A Go guest's
+	// decision takes 24,000.
+	ItemFuel int64
+
+	// StartFuel is for start-up, init and configuration together. 0: 100,000,000; a Go guest takes 16 million.
+	StartFuel int64
+
+	// Unmetered leaves the fuel out: to measure what it costs.
+	Unmetered bool
 
 	// Log takes a line of an instance that is granted "log", within the quota; also what it prints. nil: dropped.
 	Log func(level int, text string)
@@ -50,10 +60,14 @@ type Options struct {
 const (
 	defaultMaxModule = 16 << 20
 	defaultMaxMemory = 64 << 20
+	defaultItemFuel  = 1_000_000
+	defaultStartFuel = 100_000_000
 	page             = 64 << 10
+
+	fuelExport = "zmesh_fuel" // the name of the global that package meter adds
 )
 
-// features of core wasm that the contract allows. SIMD waits for a meter that counts it.
+// features of core wasm that the contract allows. SIMD is not among them: the meter refuses it.
 const features = api.CoreFeatureMutableGlobal | api.CoreFeatureSignExtensionOps |
 	api.CoreFeatureNonTrappingFloatToIntConversion | api.CoreFeatureBulkMemoryOperations
 
@@ -155,10 +169,9 @@ func Load(ctx context.Context, code []byte, opt Options) (*Module, error) {
 	if err := info.Check(opt); err != nil {
 		return nil, err
 	}
-	if opt.Rewrite != nil {
-		if code, err = opt.Rewrite(code); err != nil {
-			return nil, fmt.Errorf("rewrite the module: %w", err)
-		}
+	opt.ItemFuel, opt.StartFuel = cmp.Or(opt.ItemFuel, defaultItemFuel), cmp.Or(opt.StartFuel, defaultStartFuel)
+	if code, err = opt.meter(code, info.Manifest); err != nil {
+		return nil, err
 	}
 	m := &Module{
 		Info: *info, opt: opt, started: time.Now(), quota: newQuota(),
@@ -170,13 +183,25 @@ func Load(ctx context.Context, code []byte, opt Options) (*Module, error) {
 	return m, nil
 }
 
+// meter bounds what can be compiled and lets the module count its fuel.
+func (o *Options) meter(code []byte, m *Manifest) ([]byte, error) {
+	if o.Unmetered {
+		return code, nil
+	}
+	out, _, err := meter.Meter(code, meter.Options{FuelExport: fuelExport, MaxPages: o.pages(m), Initial: o.StartFuel})
+	return out, err
+}
+
+// pages is the bound for the memory of one instance in pages of 64 KiB.
+func (o *Options) pages(m *Manifest) uint32 { return uint32(min(o.memory(m)/page, 65536)) }
+
 func (m *Module) compile(ctx context.Context, code []byte) (err error) {
 	cfg := wazero.NewRuntimeConfig()
 	if m.opt.Interpret {
 		cfg = wazero.NewRuntimeConfigInterpreter()
 	}
 	cfg = cfg.WithCoreFeatures(features).WithDebugInfoEnabled(false).
-		WithMemoryLimitPages(uint32(min(m.opt.memory(m.Manifest)/page, 65536)))
+		WithMemoryLimitPages(m.opt.pages(m.Manifest))
 	if m.opt.CacheDir != "" && !m.opt.Interpret {
 		if m.cache, err = openCache(m.opt.CacheDir); err != nil {
 			return err

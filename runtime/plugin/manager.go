@@ -26,9 +26,6 @@ type Options struct {
 	// Interpret runs modules without compiling them: they come up in a tenth of the time and run many times slower. For tools
 	// that decode a few payloads.
 	Interpret bool
-
-	// Rewrite passes every module through before it is compiled: where metering is injected. nil: as it is.
-	Rewrite func(module []byte) ([]byte, error)
 }
 
 const defaultPool = 2
@@ -198,7 +195,7 @@ func (m *Manager) provision(ctx context.Context, p *loaded, src Source) (*versio
 
 func (m *Manager) engineOptions(name string, kind Kind, grants []string) engine.Options {
 	o := engineOptions(kind, grants)
-	o.CacheDir, o.Interpret, o.Rewrite = m.opt.CacheDir, m.opt.Interpret, m.opt.Rewrite
+	o.CacheDir, o.Interpret = m.opt.CacheDir, m.opt.Interpret
 	if log := m.opt.Log; log != nil {
 		levels := [...]string{"debug", "info", "warn", "error"}
 		o.Log = func(level int, text string) { log(name, levels[min(max(level, 0), 3)], text) }

@@ -109,14 +109,24 @@ func checkKind(k Kind) error {
 	return nil
 }
 
+const (
+	// strategyMemory is far above the 2.4 MiB of a Go guest; to touch it for the first time, which no fuel counts, takes some
+	// 10 ms of a worker's time.
+	strategyMemory = 16 << 20
+	// decoderFuel is 50 times a strategy's: a decoder runs on a pool of its own, and its payloads are longer than an event.
+	decoderFuel = 50_000_000
+)
+
 // engineOptions are the engine's for a kind.
 func engineOptions(k Kind, grants []string) engine.Options {
 	o := engine.Options{Grants: grants, MaxModule: maxModule}
 	switch k {
 	case KindStrategy:
 		o.MinInput, o.MinOutput = abi.StrategyInput, abi.StrategyOutput
+		o.MaxMemory = strategyMemory
 	case KindDecoder:
 		o.MinInput, o.MinOutput = abi.DecoderInput, abi.DecoderOutput
+		o.ItemFuel = decoderFuel
 	}
 	return o
 }

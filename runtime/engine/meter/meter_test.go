@@ -149,9 +149,11 @@ func TestSectionsThatAreMissing(t *testing.T) {
 func TestLoopsWithAndWithoutCalls(t *testing.T) {
 	inner := code(0x03, empty, get(0), const32(1), 0x6B, tee(0), 0x0D, 0, 0x0B)
 	p := &program{fns: []fn{
-		{name: "f", params: []byte{i32}, results: []byte{i32}, code: code(
-			0x02, empty, 0x03, empty, inner, get(1), call(1), 0x1A, get(1), const32(1), 0x6A, tee(1), const32(10), 0x46, 0x0D, 1, const32(5), set(0), 0x0C, 0, 0x0B, 0x0B, const32(0)),
-			locals: []byte{i32}},
+		{
+			name: "f", params: []byte{i32}, results: []byte{i32}, code: code(
+				0x02, empty, 0x03, empty, inner, get(1), call(1), 0x1A, get(1), const32(1), 0x6A, tee(1), const32(10), 0x46, 0x0D, 1, const32(5), set(0), 0x0C, 0, 0x0B, 0x0B, const32(0)),
+			locals: []byte{i32},
+		},
 		{params: []byte{i32}, results: []byte{i32}, code: code(0x03, i32, get(0), 0x0B)},
 	}}
 	g := run(t, meterIt(t, p.bytes()))
