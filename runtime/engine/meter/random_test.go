@@ -8,7 +8,6 @@ type generator struct {
 	*rand.Rand
 	p      *program
 	locals []byte // types
-	params int
 	labels []bool // open blocks, the innermost last; true: a loop
 	depth  int
 	fn     int
