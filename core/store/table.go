@@ -31,20 +31,26 @@ func (t *table) hash(k uint64) uint64 {
 	return hi ^ lo
 }
 
-// find gives the part and, if k is there, its slot.
+// find gives the part and, if k is there, its slot; -1 otherwise.
 func (t *table) find(k uint64) (p *part, i int) {
+	p, i, _ = t.probe(k)
+	return p, i
+}
+
+// probe is find, and the empty slot where k belongs if it is not there and there are slots.
+func (t *table) probe(k uint64) (p *part, i, free int) {
 	h := t.hash(k)
 	p = &t.parts[h>>(64-6)]
 	mask := len(p.slots) - 1
 	if mask < 0 {
-		return p, -1
+		return p, -1, -1
 	}
 	for i = int(h) & mask; p.slots[i].key != 0; i = (i + 1) & mask {
 		if p.slots[i].key == k {
-			return p, i
+			return p, i, -1
 		}
 	}
-	return p, -1
+	return p, -1, i
 }
 
 func (t *table) get(k uint64) (uint64, bool) {
@@ -56,17 +62,19 @@ func (t *table) get(k uint64) (uint64, bool) {
 }
 
 func (t *table) put(k, v uint64) {
-	p, i := t.find(k)
-	if i >= 0 {
+	p, i, free := t.probe(k)
+	switch {
+	case i >= 0:
 		p.slots[i].val = v
 		return
-	}
-	if 4*(p.n+1) > 3*len(p.slots) {
+	case 4*(p.n+1) > 3*len(p.slots):
 		t.grow(p)
+		t.insert(p, slot{k, v})
+	default:
+		p.slots[free] = slot{k, v}
 	}
 	p.n++
 	t.n++
-	t.insert(p, slot{k, v})
 }
 
 // insert places s, which is not there, in p, which has room.

@@ -56,18 +56,15 @@ func (m *Map[K, V]) Ptr(k K) *V {
 // Put sets the value of k.
 func (m *Map[K, V]) Put(k K, v V) {
 	mark := m.mark(k)
-	if m.used > 0 {
-		if i, ok := m.find(k, mark); ok {
-			m.slots[i].val = v
-			return
-		}
-	}
-	if m.used >= len(m.slots)/4*3 {
+	if m.used >= len(m.slots)/4*3 && m.Ptr(k) == nil {
 		m.grow()
 	}
-	i, _ := m.find(k, mark)
-	m.slots[i] = slot[K, V]{k, v, mark}
-	m.used++
+	i, ok := m.find(k, mark)
+	if !ok {
+		m.slots[i].key, m.slots[i].mark = k, mark
+		m.used++
+	}
+	m.slots[i].val = v
 }
 
 // Delete removes k and tells whether it was there.
