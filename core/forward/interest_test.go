@@ -294,3 +294,21 @@ func TestP4AWrongClockIsAllowedWhereTheListenerSaysSo(t *testing.T) {
 		t.Errorf("got %s", show(got))
 	}
 }
+
+// An Interest that comes once more after its entry has ended is not sent again where it was; a next hop that has not had it gets it.
+func TestP2aASecondHopThatHasNotHadItIsAsked(t *testing.T) {
+	l := newLine(t, 2)
+	second := l.up[1].face.Get()
+	l.n.Do(func(n *forward.Node) { n.SetUp(l.m.Now(), second.ID(), false) })
+	raw := l.interest(far, 5, 2)
+	l.reader.send(raw)
+	asked := l.up[0].wants(wire.Interest, 5)
+	l.up[0].send(l.back(asked, wire.ReturnNoRoute))
+	l.reader.returned(wire.ReturnNoRoute)
+	l.n.Do(func(n *forward.Node) { n.SetUp(l.m.Now(), second.ID(), true) })
+	l.reader.send(raw)
+	l.up[0].nothing()
+	l.up[1].wants(wire.Interest, 5)
+	l.up[1].send(l.content(far, 5, "x"))
+	l.reader.wants(wire.Content, 5)
+}
