@@ -23,17 +23,6 @@ func (n Naming) String() string {
 	return "hashed"
 }
 
-// ParseNaming reads the setting; the empty text is hashed.
-func ParseNaming(s string) (Naming, error) {
-	switch s {
-	case "", "hashed":
-		return Hashed, nil
-	case "hierarchical":
-		return Hierarchical, nil
-	}
-	return Hashed, fmt.Errorf("naming %q: write \"hashed\" or \"hierarchical\" (P-14)", s)
-}
-
 // Settings describe the naming of one network. The zero value is a hashed network that knows no URI.
 type Settings struct {
 	Naming Naming

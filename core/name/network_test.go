@@ -131,16 +131,6 @@ func TestP23NamesThatAHierarchicalNetworkForbids(t *testing.T) {
 	}
 }
 
-func TestNamingIsASetting(t *testing.T) {
-	for s, want := range map[string]name.Naming{"": name.Hashed, "hashed": name.Hashed, "hierarchical": name.Hierarchical} {
-		if got, err := name.ParseNaming(s); err != nil || got != want {
-			t.Errorf("%q is %s, %v", s, got, err)
-		}
-	}
-	_, err := name.ParseNaming("flat")
-	wantError(t, err, `"flat"`, "hierarchical")
-}
-
 func FuzzParseHashed(f *testing.F) {
 	w := hashed(f, name.Settings{})
 	for _, s := range []string{roomURI, "", "*", "f49f767abffb", "F49F", "a/", "/a", "\x00\xff"} {

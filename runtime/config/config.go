@@ -90,7 +90,7 @@ type Store struct {
 // FaceType is the kind of link of a face.
 type FaceType string
 
-// The types of the surface page. Which of them can be used is told by [FaceTypes].
+// The types of the surface page. Only UDP is built in yet.
 const (
 	UDP       FaceType = "udp"
 	TCP       FaceType = "tcp"
@@ -145,7 +145,7 @@ type Announce struct {
 type Plugin struct {
 	Name    string
 	Path    string   // resolved; the file was there
-	Builtin string   // of [Builtins]
+	Builtin string   // one that ships
 	Grant   []string // capabilities; none: none
 
 	// Config is what is handed to the plugin, for it to be checked against the plugin's schema. Values are string, int64,

@@ -14,9 +14,6 @@ var faceTypes = []FaceType{UDP, TCP, TLS, Unix, WebSocket, Serial, Memory, Drive
 // builtFaces are those that this program has. Whoever builds another link adds it here, and its settings to readFace.
 var builtFaces = []FaceType{UDP}
 
-// FaceTypes gives the types of faces that can be used.
-func FaceTypes() []FaceType { return slices.Clone(builtFaces) }
-
 // faceType reads the type of a face.
 func (t *table) faceType(key string) FaceType {
 	list := make([]string, len(faceTypes))

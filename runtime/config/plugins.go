@@ -34,9 +34,6 @@ var shipped = []Builtin{
 	{"cayenne-lpp", KindDecoder},
 }
 
-// Builtins gives the plugins that ship.
-func Builtins() []Builtin { return slices.Clone(shipped) }
-
 // kindOfBuiltin gives the kind of a plugin that ships; empty if none has the name.
 func kindOfBuiltin(name string) Kind {
 	for _, b := range shipped {

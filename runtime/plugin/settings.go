@@ -27,12 +27,6 @@ func (e *ConfigError) Error() string {
 	return "config key " + e.Key + ": " + e.Why
 }
 
-// CheckConfig holds a configuration against a manifest's schema. All mistakes are *ConfigError, joined.
-func CheckConfig(m *engine.Manifest, config map[string]any) error {
-	_, err := encodeConfig(m, config)
-	return err
-}
-
 // encodeConfig checks a configuration and writes it for the guest: every setting that is given or has a default, by name.
 func encodeConfig(m *engine.Manifest, config map[string]any) ([]byte, error) {
 	given := map[string]any{}

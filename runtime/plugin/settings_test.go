@@ -52,15 +52,15 @@ func TestMistakesInConfig(t *testing.T) {
 		"config key factor: NaN is not a number":        {"factor": math.NaN()},
 		"config key retry.last: the plugin has no such": {"retry": map[string]any{"last": "1s"}},
 	} {
-		if err := CheckConfig(schema, config); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := encodeConfig(schema, config); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %q in it", err, want)
 		}
 	}
 	needed := &engine.Manifest{Config: map[string]engine.Setting{"key": {Type: "string", Required: true, Help: "the key"}}}
-	if err := CheckConfig(needed, nil); err == nil || !strings.Contains(err.Error(), "config key key: it is missing") {
+	if _, err := encodeConfig(needed, nil); err == nil || !strings.Contains(err.Error(), "config key key: it is missing") {
 		t.Errorf("%v", err)
 	}
-	if err := CheckConfig(&engine.Manifest{}, map[string]any{"a": 1}); err == nil || !strings.Contains(err.Error(), "it has none") {
+	if _, err := encodeConfig(&engine.Manifest{}, map[string]any{"a": 1}); err == nil || !strings.Contains(err.Error(), "it has none") {
 		t.Errorf("%v", err)
 	}
 }

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"os"
 	"path"
-	"strings"
 	"time"
 
 	"github.com/zmesh/zmesh/runtime/engine"
@@ -66,17 +65,6 @@ func readFile(file string) ([]byte, error) {
 		return nil, fmt.Errorf("read the plugin: %s has %d bytes and may have %d", file, st.Size(), maxModule)
 	}
 	return os.ReadFile(file)
-}
-
-// Builtins lists the plugins that are in this binary, by name.
-func Builtins() (names []string) {
-	entries, _ := shipped.ReadDir("builtin")
-	for _, e := range entries {
-		if name, ok := strings.CutSuffix(e.Name(), ".wasm"); ok {
-			names = append(names, name)
-		}
-	}
-	return names
 }
 
 // version is a module that was checked, with what it is instantiated with.
