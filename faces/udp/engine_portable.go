@@ -80,6 +80,9 @@ func (p *portable) write(raw []byte, to netip.AddrPort) error {
 
 // timedOut tells whether a write ended because there was no room in time.
 func timedOut(err error) bool {
+	if err == nil {
+		return false // before t, which is allocated
+	}
 	var t interface{ Timeout() bool }
 	return errors.As(err, &t) && t.Timeout()
 }
