@@ -57,6 +57,10 @@ tests: $(BUILTIN)
 	@echo 'tests $(RACE_TEXT)'
 	@test -n "$(CC_PATH)" -o -z "$(NEED_RACE)" || { echo "NEED_RACE is set: install a C compiler"; exit 1; }
 	ZMESH_PLUGINS=1 $(RACE) ./...
+ifneq ($(CC_PATH),)
+	@echo 'what allocates, without -race: the race detector allocates for itself'
+	go test -run 'Alloc' ./core/... ./faces/... ./runtime/engine ./runtime/plugin
+endif
 
 # A long test is named TestSoak…, reads its fraction from ZMESH_SOAK and skips where that is not set.
 soak: $(BUILTIN)
