@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -32,25 +31,18 @@ type result struct {
 	code     int
 }
 
-// zmesh runs a command to its end.
+// zmesh runs a command to its end, in this process: one built for the race detector takes a second to start. Nodes are processes
+// of their own.
 func zmesh(t *testing.T, stdin string, args ...string) result {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, os.Args[0], args...)
-	cmd.Env = append(os.Environ(), asZmesh+"=1")
-	cmd.Stdin = strings.NewReader(stdin)
 	var out, errOut bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &errOut
-	err := cmd.Run()
-	var exit *exec.ExitError
-	if err != nil && !errors.As(err, &exit) {
-		t.Fatalf("zmesh %s: %v", strings.Join(args, " "), err)
-	}
+	code := execute(ctx, args, strings.NewReader(stdin), &out, &errOut)
 	if strings.Contains(errOut.String(), "goroutine ") {
 		t.Errorf("zmesh %s: a stack trace:\n%s", strings.Join(args, " "), errOut.String())
 	}
-	return result{out.String(), errOut.String(), cmd.ProcessState.ExitCode()}
+	return result{out.String(), errOut.String(), code}
 }
 
 // good fails unless the command ended with 0 and printed something with each of the texts.
