@@ -135,8 +135,6 @@ type Listener struct {
 	shut   atomic.Int64        // second until which unknown addresses are dropped unverified
 	drops  [drop.Count]atomic.Uint64
 	closed Counters // of its faces that are gone; guarded by the node's mutex
-	// Made is called with a new on-demand face before its first frame is processed. It must not call the node.
-	Made func(*Face)
 }
 
 // Drops counts what came from peers that did not become faces, by drop.Reason.

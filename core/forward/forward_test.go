@@ -74,8 +74,8 @@ func TestNoRouteReturns(t *testing.T) {
 	if !bytes.Equal(ret.Asked[:], raw[11:19]) || ret.Node != 7 {
 		t.Errorf("Return carries %x from node %d", ret.Asked, ret.Node)
 	}
-	if reader.drops(drop.None) != 0 {
-		t.Error("counted as none")
+	if reader.drops(drop.NoRoute) != 1 {
+		t.Errorf("%d counted as no_route, want 1", reader.drops(drop.NoRoute))
 	}
 }
 

@@ -258,8 +258,5 @@ func (n *Node) knock(now Now, l *Listener, p Peer) (*Face, drop.Reason) {
 	n.onDemand[p.Source] = f
 	n.address[p.Address]++
 	n.cfg.Happened(Happening{What: FaceMade, Face: f.id})
-	if l.Made != nil {
-		l.Made(f)
-	}
 	return f, drop.None
 }

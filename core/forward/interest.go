@@ -425,7 +425,23 @@ func (w *Worker) conclude(e *table.Entry, final wire.ReturnReason) {
 	if final == 0 {
 		final, node = w.verdict(e)
 	}
+	if len(e.Outs) == 0 {
+		w.countUnsent(e, final)
+	}
 	w.giveUp(e, final, node)
+}
+
+// countUnsent counts the Interests of an entry that went nowhere at all.
+func (w *Worker) countUnsent(e *table.Entry, why wire.ReturnReason) {
+	reason := drop.NoRoute
+	if why == wire.ReturnNotHere {
+		reason = drop.NotHere
+	}
+	for i := range e.Ins {
+		if f := w.face(e.Ins[i].Face); f != nil {
+			f.drop(reason)
+		}
+	}
 }
 
 // verdict chooses among the reasons of the faces that returned: what is final first, then what may pass (P-6). node is where

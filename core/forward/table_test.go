@@ -231,7 +231,7 @@ func TestP19NetIDs(t *testing.T) {
 	untagged.send(frame(77, 0)) // ours, moved to another network
 	untagged.dropped(drop.BadMAC)
 	untagged.send(frame(77, 1)) // another network's name is another name
-	untagged.dropped(drop.None)
+	untagged.dropped(drop.NoRoute)
 	if f := untagged.wants(wire.Return, 1); f.NetID != 77 {
 		t.Errorf("Net ID %d, want 77", f.NetID)
 	}

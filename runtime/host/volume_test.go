@@ -6,18 +6,12 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"path/filepath"
 	"strconv"
-	"strings"
 	"testing"
 	"time"
 
-	"github.com/rs/zerolog"
-
 	"github.com/zmesh/zmesh/core/name"
 	"github.com/zmesh/zmesh/core/wire"
-	"github.com/zmesh/zmesh/runtime/config"
-	"github.com/zmesh/zmesh/runtime/host"
 	"github.com/zmesh/zmesh/sdk/node"
 )
 
@@ -44,36 +38,6 @@ publish = [""]
 share = 1.0
 `
 
-// startHost runs a node in this process until the test ends, and gives its address.
-func startHost(t *testing.T, text string) string {
-	t.Helper()
-	file := filepath.Join(t.TempDir(), "node.toml")
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	load := func() (*config.Config, error) { return config.Load(file) }
-	cfg, err := load()
-	if err != nil {
-		t.Fatal(err)
-	}
-	h, err := host.New(t.Context(), cfg, zerolog.Nop(), load)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	ready, ended := make(chan string, 1), make(chan error, 1)
-	go func() {
-		ended <- h.Run(ctx, func(faces []string) { ready <- strings.TrimPrefix(faces[0], "lan udp://") })
-	}()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-ended; err != nil {
-			t.Error(err)
-		}
-	})
-	return <-ready
-}
-
 // What is sent through a node comes back, by number, as the newest and as a stream: all equal to what was sent.
 func TestEverythingComesBack(t *testing.T) { everythingComesBack(t, 200, 20) }
 
@@ -87,7 +51,7 @@ func TestSoakEverythingComesBack(t *testing.T) {
 }
 
 func everythingComesBack(t *testing.T, names int, each uint32) {
-	v := newVolume(t, startHost(t, volumeConfig), names)
+	v := newVolume(t, newWorld(t, volumeConfig).address("lan"), names)
 	start := time.Now()
 	for seq := uint32(1); seq <= each; seq++ {
 		for i := range v.names {
