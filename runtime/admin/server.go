@@ -29,6 +29,7 @@ type Node interface {
 	Strategies() []Strategy
 	SetStrategy(Strategy) error
 	Store() Store
+	ContentStore
 	Reload() (Reloaded, error)
 	Plugins() []Plugin
 	LoadPlugin(PluginLoad) error
@@ -159,6 +160,7 @@ func routes(n Node) http.Handler {
 	m.HandleFunc("GET /v1/strategies", show(n.Strategies))
 	m.HandleFunc("POST /v1/strategies", take(n.SetStrategy))
 	m.HandleFunc("GET /v1/store", show(n.Store))
+	storeRoutes(m, n)
 	m.HandleFunc("POST /v1/reload", func(w http.ResponseWriter, _ *http.Request) {
 		out, err := n.Reload()
 		if err != nil {

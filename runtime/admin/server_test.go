@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/zmesh/zmesh/core/name"
 	"github.com/zmesh/zmesh/runtime/admin"
 )
 
@@ -38,6 +39,9 @@ func (f *fake) RemoveRoute(admin.Route) error      { return nil }
 func (f *fake) Strategies() []admin.Strategy       { return []admin.Strategy{} }
 func (f *fake) SetStrategy(admin.Strategy) error   { return nil }
 func (f *fake) Store() admin.Store                 { return admin.Store{} }
+func (f *fake) StoreSince(_ context.Context, n name.Name, _ time.Time) (admin.Stored, error) {
+	return admin.Stored{Name: n.String(), Seq: 7}, nil
+}
 func (f *fake) Reload() (admin.Reloaded, error)    { return admin.Reloaded{}, nil }
 func (f *fake) Plugins() []admin.Plugin            { return []admin.Plugin{} }
 func (f *fake) LoadPlugin(admin.PluginLoad) error  { return nil }
@@ -101,6 +105,8 @@ func TestRequestsThatCannotBe(t *testing.T) {
 		{"POST", "/v1/routes", strings.NewReader(`{}`), 409, "no route today"},
 		{"POST", "/v1/plugins", huge, 400, "too large"},
 		{"POST", "/v1/faces/up/sideways", nil, 404, "up or down"},
+		{"GET", "/v1/store/since?name=01&time=2026-01-31T08:00:00Z", nil, 409, "12 hex digits"},
+		{"GET", "/v1/store/since?name=010203010000&time=yesterday", nil, 409, "2026-01-31"},
 	} {
 		code, body := raw(t, path, c.method, c.url, c.body)
 		if code != c.code || !strings.Contains(body, c.says) || !strings.HasPrefix(body, `{"error":"`) {
@@ -196,5 +202,13 @@ func TestCloseIsSoon(t *testing.T) {
 	defer cancel()
 	if err := admin.NewClient("unix:"+path, "", nil).Get(ctx, "/v1/status", nil); !errors.Is(err, admin.ErrUnreachable) {
 		t.Errorf("after Close: %v", err)
+	}
+}
+
+func TestSinceReachesTheNode(t *testing.T) {
+	path, _ := serve(t, &fake{})
+	seq, err := admin.NewClient("unix:"+path, "", nil).Since(t.Context(), name.Name{1, 2}, time.Now())
+	if err != nil || seq != 7 {
+		t.Errorf("%d, %v", seq, err)
 	}
 }
