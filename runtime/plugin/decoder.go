@@ -6,21 +6,78 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/zmesh/zmesh/runtime/engine"
 	"github.com/zmesh/zmesh/sdk/guest/abi"
 )
 
-// pool is the instances of one version of a decoder. They are made when they are first needed, at most size of them.
-type pool struct {
-	v     *version
-	free  chan *engine.Instance
-	slots chan struct{} // one for each instance that there is
-	users sync.WaitGroup
+// decoderFuel is 50 times a strategy's: a decoder runs on a pool of its own, and its payloads are longer than an event.
+const decoderFuel = 50_000_000
+
+// decoderTrade is the kind decoder.
+type decoderTrade struct{}
+
+func (decoderTrade) options(o *engine.Options) {
+	o.MinInput, o.MinOutput = abi.DecoderInput, abi.DecoderOutput
+	o.ItemFuel = decoderFuel
 }
 
-func newPool(v *version, size int) *pool {
-	return &pool{v: v, free: make(chan *engine.Instance, size), slots: make(chan struct{}, size)}
+func (decoderTrade) crew(_ context.Context, p *loaded, v *version, first *engine.Instance) (crew, error) {
+	c := &pool{plugin: p, v: v, free: make(chan *engine.Instance, p.manager.opt.Pool), slots: make(chan struct{}, p.manager.opt.Pool)}
+	c.slots <- struct{}{}
+	c.free <- first
+	return c, nil
+}
+
+// pool is the instances of one version of a decoder. They are made when they are first needed, at most size of them.
+type pool struct {
+	plugin *loaded
+	v      *version
+	free   chan *engine.Instance
+	slots  chan struct{} // one for each instance that there is
+	users  sync.WaitGroup
+}
+
+// Decode runs a decoder by name. It blocks while all instances of its pool are at work. An error means that there is no answer
+// at all, a trap among others (*engine.Trap): the consumer has the raw bytes.
+func (m *Manager) Decode(ctx context.Context, name string, req Request) (Decoded, error) {
+	p, err := m.find(name)
+	if err != nil {
+		return Decoded{}, fmt.Errorf("decode: %w", err)
+	}
+	pool, err := p.enterPool()
+	if err != nil {
+		return Decoded{}, fmt.Errorf("decode with %q: %w", name, err)
+	}
+	defer pool.users.Done()
+	p.calls.Add(1)
+	d, err := pool.decode(ctx, &req)
+	if err != nil {
+		var trap *engine.Trap
+		if errors.As(err, &trap) {
+			p.traps.Add(1)
+			p.report(accident{version: pool.v, trap: err})
+		}
+		return Decoded{}, fmt.Errorf("decode with %q: %w", name, err)
+	}
+	return d, nil
+}
+
+// enterPool keeps the pool at work from being closed until users.Done.
+func (p *loaded) enterPool() (*pool, error) {
+	p.gate.RLock()
+	defer p.gate.RUnlock()
+	l := p.live.Load()
+	if l == nil {
+		return nil, fmt.Errorf("it is %s: %w", l.what(), ErrKind)
+	}
+	pool, ok := l.crew.(*pool)
+	if !ok {
+		return nil, fmt.Errorf("it is %s: %w", l.what(), ErrKind)
+	}
+	pool.users.Add(1)
+	return pool, nil
 }
 
 // take gets an instance, makes one, or waits for one.
@@ -54,8 +111,12 @@ func (p *pool) give(i *engine.Instance) {
 	p.free <- i
 }
 
-// close waits for who is at work and ends all instances and the module. Nobody new may come.
-func (p *pool) close() error {
+// begin has nothing to do: callers come by what of the plugin is live.
+func (p *pool) begin() {}
+
+func (p *pool) stop() {}
+
+func (p *pool) close() {
 	p.users.Wait()
 	for {
 		select {
@@ -63,10 +124,15 @@ func (p *pool) close() error {
 			i.Close()
 			<-p.slots
 		default:
-			return p.v.module.Close()
+			return
 		}
 	}
 }
+
+// mend has nothing to do: whoever finds no free instance makes one.
+func (p *pool) mend(context.Context) (int, error) { return 0, nil }
+
+func (p *pool) tell(s *Status) { s.Instances += len(p.slots) }
 
 // decode runs one payload through an instance. An error is a *engine.Trap, or says that the decoder has no answer.
 func (p *pool) decode(ctx context.Context, req *Request) (Decoded, error) {
@@ -130,7 +196,7 @@ func writeRequest(in []byte, req *Request) error {
 }
 
 // validate runs a decoder's own vectors through an instance: a decoder that fails them never runs.
-func validate(v *version, i *engine.Instance) error {
+func (decoderTrade) validate(v *version, i *engine.Instance) error {
 	for k := range v.vectors.Vectors {
 		vec := &v.vectors.Vectors[k]
 		payload, err := vec.Bytes()
@@ -147,4 +213,11 @@ func validate(v *version, i *engine.Instance) error {
 		}
 	}
 	return nil
+}
+
+func unixMilli(ms int64) (t time.Time) {
+	if ms != 0 {
+		t = time.UnixMilli(ms)
+	}
+	return t
 }

@@ -204,7 +204,7 @@ func TestPayloadsThatDoNotFit(t *testing.T) {
 func TestBusyPool(t *testing.T) {
 	m, _ := manager(t, Options{Pool: 1})
 	load(t, m, "d", handMade(decoderGuest(wasmtest.Item(abi.StatusOK, 0))))
-	p, err := m.plugins["d"].enter()
+	p, err := m.plugins["d"].enterPool()
 	if err != nil {
 		t.Fatal(err)
 	}

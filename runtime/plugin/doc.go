@@ -10,5 +10,5 @@
 // holds, and what a swap changes. A decoder is called by whoever holds a content key, never on the forwarding path.
 //
 // The package knows nothing of wasm beyond the engine's calls, and nothing of configuration files, sockets or the command
-// line. Drivers are named in manifests and refused until they are built.
+// line. What differs from kind to kind is behind [trade] and [crew]; what an instance of a strategy works at is a [place].
 package plugin

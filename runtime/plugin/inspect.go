@@ -58,7 +58,8 @@ func Inspect(src Source) (*Report, error) {
 		file = &vectors.File{}
 	}
 	r.Vectors = len(file.Vectors)
-	for _, err := range []error{checkKind(r.Kind), info.Check(engineOptions(r.Kind, m.Capabilities)), err} {
+	_, notOurs := tradeOf(r.Kind)
+	for _, err := range []error{notOurs, info.Check(engineOptions(r.Kind, m.Capabilities)), err} {
 		if err != nil {
 			r.Problems = append(r.Problems, err.Error())
 		}

@@ -1,9 +1,15 @@
 package plugin
 
+import (
+	"context"
+
+	"github.com/zmesh/zmesh/runtime/engine"
+)
+
 // Kind is what a plugin is to the host.
 type Kind string
 
-// The kinds. A driver is refused with a sentence until faces can be driven by one.
+// The kinds. One without a [trade] is refused with a sentence.
 const (
 	KindStrategy Kind = "strategy"
 	KindDecoder  Kind = "decoder"
@@ -38,3 +44,37 @@ const (
 	StateRunning      State = "running"
 	StateClosing      State = "closing" // no longer reachable; the last call in it ends
 )
+
+// trade is what differs from kind to kind in the life of a plugin.
+type trade interface {
+	// options sets what the kind needs of the engine: sizes of regions, and limits where they are not the engine's own.
+	options(*engine.Options)
+
+	// validate tries the first instance of a version. An error ends the version before it has begun.
+	validate(*version, *engine.Instance) error
+
+	// crew makes the instances that a version begins with; first, which has been validated, is one of them. Nobody works in
+	// them yet. On an error it has closed them all.
+	crew(ctx context.Context, p *loaded, v *version, first *engine.Instance) (crew, error)
+}
+
+// trades are the kinds that this host runs.
+var trades = map[Kind]trade{KindStrategy: strategyTrade{}, KindDecoder: decoderTrade{}}
+
+// crew is the instances of one version of a plugin. Its methods are called with the plugin's lock held.
+type crew interface {
+	// begin lets whoever comes from now on work with it. The crew before is whole until close.
+	begin()
+
+	// stop lets nobody come any more, where no other crew has begun.
+	stop()
+
+	// close waits until nobody is in an instance and closes them all. Another crew has begun, or this one was stopped.
+	close()
+
+	// mend puts fresh instances in where some have trapped, and gives how many. Why one could not be made is the error.
+	mend(context.Context) (int, error)
+
+	// tell adds its counts to a status.
+	tell(*Status)
+}

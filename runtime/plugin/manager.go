@@ -10,7 +10,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/zmesh/zmesh/core/forward"
 	"github.com/zmesh/zmesh/runtime/engine"
 )
 
@@ -43,7 +42,7 @@ type Manager struct {
 	holders map[string][]*StrategyHolder // by name, one for each worker; they outlive the plugin
 	closed  bool
 
-	wake   chan struct{} // a strategy has trapped
+	wake   chan struct{} // an instance has trapped
 	ctx    context.Context
 	cancel context.CancelFunc
 	done   chan struct{} // the repairer has ended
@@ -51,8 +50,9 @@ type Manager struct {
 
 // loaded is a plugin under a name.
 type loaded struct {
-	name string
-	spec Spec
+	manager *Manager
+	name    string
+	spec    Spec
 
 	mu   sync.Mutex // one step of the life cycle at a time
 	gone bool       // unloaded; under mu
@@ -61,16 +61,16 @@ type loaded struct {
 	gate  sync.RWMutex // held for reading while a caller enters the pool of live, for writing while live is replaced
 	state atomic.Value // State
 
-	calls, traps, swaps atomic.Uint64
+	calls, traps, swaps atomic.Uint64 // of pools; what has places counts there
 	lastTrap            atomic.Pointer[TrapReport]
+	accidents           accidents
 }
 
 // live is what of a plugin is at work. It is replaced, never changed.
 type live struct {
 	kind    Kind
 	version *version
-	holders []*StrategyHolder // of a strategy
-	pool    *pool             // of a decoder
+	crew    crew
 }
 
 // replace changes what is at work, and gives what was.
@@ -149,7 +149,7 @@ func (m *Manager) reserve(spec Spec) (*loaded, error) {
 	case m.plugins[spec.Name] != nil:
 		return nil, ErrTaken
 	}
-	p := &loaded{name: spec.Name, spec: spec}
+	p := &loaded{manager: m, name: spec.Name, spec: spec}
 	p.state.Store(StateProvisioning)
 	m.plugins[spec.Name] = p
 	return p, nil
@@ -169,7 +169,8 @@ func (m *Manager) provision(ctx context.Context, p *loaded, src Source) (*versio
 		return nil, nil, err
 	}
 	kind := Kind(info.Manifest.Kind)
-	if err := checkKind(kind); err != nil {
+	trade, err := tradeOf(kind)
+	if err != nil {
 		return nil, nil, err
 	}
 	if l := p.live.Load(); l != nil && l.kind != kind {
@@ -186,7 +187,7 @@ func (m *Manager) provision(ctx context.Context, p *loaded, src Source) (*versio
 		return nil, nil, err
 	}
 	p.state.Store(StateValidating)
-	first, err := v.validated(ctx, kind)
+	first, err := v.validated(ctx, trade)
 	if err != nil {
 		return nil, nil, errors.Join(err, v.module.Close())
 	}
@@ -204,107 +205,42 @@ func (m *Manager) engineOptions(name string, kind Kind, grants []string) engine.
 }
 
 // validated makes an instance that has passed what the version brings to test itself with.
-func (v *version) validated(ctx context.Context, kind Kind) (*engine.Instance, error) {
+func (v *version) validated(ctx context.Context, trade trade) (*engine.Instance, error) {
 	i, err := v.module.Instantiate(ctx, v.config)
 	if err != nil {
 		return nil, err
 	}
-	if kind == KindDecoder {
-		err = validate(v, i)
-	} else {
-		err = try(i)
-	}
-	if err != nil {
+	if err := trade.validate(v, i); err != nil {
 		i.Close()
 		return nil, err
 	}
 	return i, nil
 }
 
-// try makes sure that a strategy can decide at all, on an event of two next hops.
-func try(i *engine.Instance) error {
-	ev := forward.Event{Seq: 1, InFace: 1, TTL: 7, Hops: []forward.NextHop{{Face: 2, Cost: 1}, {Face: 3, Cost: 2}}}
-	if _, err := ask(i, &ev, nil); err != nil {
-		return fmt.Errorf("it fails the first event: %w", err)
-	}
-	return nil
-}
-
 // run puts a version to work in place of the one before, if any, and cleans that up. On an error the one before has never stopped.
 func (m *Manager) run(ctx context.Context, p *loaded, v *version, first *engine.Instance) error {
-	next := &live{kind: Kind(v.module.Manifest.Kind), version: v}
-	var retired []*seat
-	if next.kind == KindDecoder {
-		next.pool = newPool(v, m.opt.Pool)
-		next.pool.slots <- struct{}{}
-		next.pool.free <- first
-	} else {
-		instances, err := m.instances(ctx, v, first)
-		if err != nil {
-			return errors.Join(err, v.module.Close())
-		}
-		next.holders = m.holdersOf(p.name)
-		for k, h := range next.holders { // from here on a worker decides with the new one
-			retired = append(retired, h.set(newSeat(v, instances[k])))
-		}
+	kind := Kind(v.module.Manifest.Kind)
+	crew, err := trades[kind].crew(ctx, p, v, first)
+	if err != nil {
+		return errors.Join(err, v.module.Close())
 	}
-	before := p.replace(next)
+	crew.begin()
+	before := p.replace(&live{kind: kind, version: v, crew: crew})
 	p.state.Store(StateRunning)
-	m.cleanUp(p.name, before, retired)
+	m.cleanUp(p.name, before)
 	return nil
-}
-
-// instances makes one for each worker, beside the old ones.
-func (m *Manager) instances(ctx context.Context, v *version, first *engine.Instance) ([]*engine.Instance, error) {
-	list := []*engine.Instance{first}
-	for len(list) < m.opt.Workers {
-		i, err := v.module.Instantiate(ctx, v.config)
-		if err != nil {
-			for _, i := range list {
-				i.Close()
-			}
-			return nil, err
-		}
-		list = append(list, i)
-	}
-	return list, nil
 }
 
 // cleanUp closes what is no longer at work, once nobody is in it. What cannot be closed is in the journal: the step that it
 // belongs to is done all the same.
-func (m *Manager) cleanUp(name string, before *live, retired []*seat) {
+func (m *Manager) cleanUp(name string, before *live) {
 	if before == nil {
 		return
 	}
-	for _, h := range before.holders {
-		m.bury(h)
-	}
-	for _, s := range retired {
-		if s != nil {
-			s.retire()
-		}
-	}
-	closing := before.version.module.Close
-	if before.pool != nil {
-		closing = before.pool.close
-	}
-	if err := closing(); err != nil {
+	before.crew.close()
+	if err := before.version.module.Close(); err != nil {
 		m.journal.add(Entry{Plugin: name, What: "refused", Digest: before.version.module.Digest, Why: "clean up: " + err.Error()})
 	}
-}
-
-// holdersOf gives the holders of a name, which stay the same as long as the Manager lives.
-func (m *Manager) holdersOf(name string) []*StrategyHolder {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.holders[name] == nil {
-		list := make([]*StrategyHolder, m.opt.Workers)
-		for k := range list {
-			list[k] = &StrategyHolder{wake: m.alarm}
-		}
-		m.holders[name] = list
-	}
-	return m.holders[name]
 }
 
 // Swap replaces the version of a plugin by another while it runs. Grants and configuration stay. On an error the old version has
@@ -355,69 +291,11 @@ func (m *Manager) Unload(name string) error {
 	}
 	p.state.Store(StateClosing)
 	before := p.replace(nil)
-	var retired []*seat
-	for _, h := range before.holders {
-		retired = append(retired, h.set(nil))
-	}
-	m.cleanUp(name, before, retired)
+	before.crew.stop()
+	m.cleanUp(name, before)
 	m.forget(p)
 	m.journal.add(Entry{Plugin: name, What: "unloaded", Digest: before.version.module.Digest})
 	return nil
-}
-
-// Strategy gives a worker's strategy, for forward.Config.Strategy. It stays the same over swaps. "best-route" is the core's own
-// unless a plugin of that name is loaded.
-func (m *Manager) Strategy(name string, worker int) (forward.Strategy, error) {
-	if worker < 0 || worker >= m.opt.Workers {
-		return nil, fmt.Errorf("strategy %q for worker %d: there are %d workers", name, worker, m.opt.Workers)
-	}
-	p, err := m.find(name)
-	switch {
-	case err != nil && name == BestRoute:
-		return forward.BestRoute{}, nil
-	case err != nil:
-		return nil, fmt.Errorf("strategy: %w", err)
-	}
-	l := p.live.Load()
-	if l == nil || l.kind != KindStrategy {
-		return nil, fmt.Errorf("strategy %q: it is %s: %w", name, l.what(), ErrKind)
-	}
-	return l.holders[worker], nil
-}
-
-// Decode runs a decoder by name. It blocks while all instances of its pool are at work. An error means that there is no answer
-// at all, a trap among others (*engine.Trap): the consumer has the raw bytes.
-func (m *Manager) Decode(ctx context.Context, name string, req Request) (Decoded, error) {
-	p, err := m.find(name)
-	if err != nil {
-		return Decoded{}, fmt.Errorf("decode: %w", err)
-	}
-	pool, err := p.enter()
-	if err != nil {
-		return Decoded{}, fmt.Errorf("decode with %q: %w", name, err)
-	}
-	defer pool.users.Done()
-	p.calls.Add(1)
-	d, err := pool.decode(ctx, &req)
-	if err != nil {
-		if m.noteTrap(p, pool.v, err) {
-			p.traps.Add(1)
-		}
-		return Decoded{}, fmt.Errorf("decode with %q: %w", name, err)
-	}
-	return d, nil
-}
-
-// enter keeps the pool at work from being closed until users.Done.
-func (p *loaded) enter() (*pool, error) {
-	p.gate.RLock()
-	defer p.gate.RUnlock()
-	l := p.live.Load()
-	if l == nil || l.pool == nil {
-		return nil, fmt.Errorf("it is %s: %w", l.what(), ErrKind)
-	}
-	l.pool.users.Add(1)
-	return l.pool, nil
 }
 
 // what names the kind for errors.

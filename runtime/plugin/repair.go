@@ -5,6 +5,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/zmesh/zmesh/runtime/engine"
@@ -18,18 +19,53 @@ type TrapReport struct {
 	Input  string    `json:"input"` // the item, hex; its layout is the contract's
 }
 
-// noteTrap remembers a trap; other errors are none, and it tells so.
-func (m *Manager) noteTrap(p *loaded, v *version, err error) bool {
-	var trap *engine.Trap
-	if !errors.As(err, &trap) {
-		return false
-	}
-	p.lastTrap.Store(&TrapReport{m.opt.Now(), v.module.Digest, trap.Error(), hex.EncodeToString(trap.Input)})
-	m.journal.add(Entry{Plugin: p.name, What: "trapped", Digest: v.module.Digest, Why: trap.Error()})
-	return true
+// accident is a trap on its way to be looked after.
+type accident struct {
+	seat    *seat    // which is out of its place; nil where instances have none
+	version *version // nil: the seat's
+	trap    error    // a *engine.Trap
 }
 
-// alarm tells the repairer that a strategy has trapped. One alarm stands for all that came before it is heard.
+// accidents wait for the repairer. Beyond maxAccidents none is kept: the same has happened that often already.
+type accidents struct {
+	mu   sync.Mutex
+	list []accident
+}
+
+const maxAccidents = 1000
+
+// report leaves an accident to the repairer. It holds a lock for a moment and waits for nothing else.
+func (p *loaded) report(a accident) {
+	if a.version == nil {
+		a.version = a.seat.crew.version
+	}
+	p.accidents.mu.Lock()
+	if len(p.accidents.list) < maxAccidents {
+		p.accidents.list = append(p.accidents.list, a)
+	}
+	p.accidents.mu.Unlock()
+	p.manager.alarm()
+}
+
+func (q *accidents) take() []accident {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	list := q.list
+	q.list = nil
+	return list
+}
+
+// noteTrap remembers a trap.
+func (m *Manager) noteTrap(p *loaded, a accident) {
+	var trap *engine.Trap
+	if !errors.As(a.trap, &trap) {
+		return
+	}
+	p.lastTrap.Store(&TrapReport{m.opt.Now(), a.version.module.Digest, trap.Error(), hex.EncodeToString(trap.Input)})
+	m.journal.add(Entry{Plugin: p.name, What: "trapped", Digest: a.version.module.Digest, Why: trap.Error()})
+}
+
+// alarm tells the repairer that an instance has trapped. One alarm stands for all that came before it is heard.
 func (m *Manager) alarm() {
 	select {
 	case m.wake <- struct{}{}:
@@ -59,38 +95,26 @@ func (m *Manager) all() []*loaded {
 	return slices.Collect(maps.Values(m.plugins))
 }
 
-// mend puts a fresh instance in where one has trapped.
+// mend looks after what has happened to a plugin, and puts fresh instances in where some have trapped.
 func (m *Manager) mend(p *loaded) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	list := p.accidents.take()
+	for _, a := range list {
+		if a.seat != nil {
+			a.seat.crew.bury(a.seat)
+		}
+		m.noteTrap(p, a)
+	}
 	l := p.live.Load()
-	if l == nil {
+	if l == nil || len(list) == 0 {
 		return
 	}
-	for _, h := range l.holders {
-		a := m.bury(h)
-		if a == nil {
-			continue
-		}
-		m.noteTrap(p, a.seat.version, a.trap)
-		i, err := l.version.module.Instantiate(m.ctx, l.version.config)
-		if err != nil {
-			m.journal.add(Entry{Plugin: p.name, What: "refused", Digest: l.version.module.Digest, Why: "a fresh instance after a trap: " + err.Error()})
-			continue
-		}
-		if !h.current.CompareAndSwap(nil, newSeat(l.version, i)) { // a swap came first
-			i.Close()
-			continue
-		}
+	n, err := l.crew.mend(m.ctx)
+	if err != nil {
+		m.journal.add(Entry{Plugin: p.name, What: "refused", Digest: l.version.module.Digest, Why: "a fresh instance after a trap: " + err.Error()})
+	}
+	if n > 0 {
 		m.journal.add(Entry{Plugin: p.name, What: "replaced", Digest: l.version.module.Digest})
 	}
-}
-
-// bury closes the instance of a holder that has trapped, and gives what happened; nil if nothing has.
-func (m *Manager) bury(h *StrategyHolder) *accident {
-	a := h.broken.Swap(nil)
-	if a != nil {
-		a.seat.retire()
-	}
-	return a
 }

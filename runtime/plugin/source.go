@@ -8,10 +8,10 @@ import (
 	"fmt"
 	"os"
 	"path"
+	"strings"
 	"time"
 
 	"github.com/zmesh/zmesh/runtime/engine"
-	"github.com/zmesh/zmesh/sdk/guest/abi"
 	"github.com/zmesh/zmesh/sdk/guest/vectors"
 )
 
@@ -89,32 +89,37 @@ func inspect(src Source) (*engine.Info, []byte, error) {
 	return info, code, nil
 }
 
-// checkKind refuses kinds that are named in the contract and not built yet.
-func checkKind(k Kind) error {
-	if k == KindDriver {
-		return errors.New("it is a driver, and this version of zmesh runs strategies and decoders only")
+// tradeOf finds the trade of a kind.
+func tradeOf(k Kind) (trade, error) {
+	if t := trades[k]; t != nil {
+		return t, nil
 	}
-	return nil
+	return nil, fmt.Errorf("it is a %s, and this version of zmesh runs %s only", k, kindList())
 }
 
-const (
-	// strategyMemory is far above the 2.4 MiB of a Go guest; to touch it for the first time, which no fuel counts, takes some
-	// 10 ms of a worker's time.
-	strategyMemory = 16 << 20
-	// decoderFuel is 50 times a strategy's: a decoder runs on a pool of its own, and its payloads are longer than an event.
-	decoderFuel = 50_000_000
-)
+// kindList names the kinds that this host runs.
+func kindList() string {
+	var list []string
+	for _, k := range []Kind{KindStrategy, KindDriver, KindDecoder} {
+		if trades[k] != nil {
+			list = append(list, k.plural())
+		}
+	}
+	return strings.Join(list, " and ")
+}
 
-// engineOptions are the engine's for a kind.
+func (k Kind) plural() string {
+	if k == KindStrategy {
+		return "strategies"
+	}
+	return string(k) + "s"
+}
+
+// engineOptions are the engine's for a kind, whether this host runs it or not.
 func engineOptions(k Kind, grants []string) engine.Options {
 	o := engine.Options{Grants: grants, MaxModule: maxModule}
-	switch k {
-	case KindStrategy:
-		o.MinInput, o.MinOutput = abi.StrategyInput, abi.StrategyOutput
-		o.MaxMemory = strategyMemory
-	case KindDecoder:
-		o.MinInput, o.MinOutput = abi.DecoderInput, abi.DecoderOutput
-		o.ItemFuel = decoderFuel
+	if t := trades[k]; t != nil {
+		t.options(&o)
 	}
 	return o
 }

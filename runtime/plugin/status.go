@@ -47,16 +47,6 @@ func (p *loaded) status() Status {
 	v := l.version
 	s.Kind, s.Vendor, s.Version = Kind(v.module.Manifest.Kind), v.module.Manifest.Vendor, v.module.Manifest.Version
 	s.Digest, s.Source, s.LogDropped = v.module.Digest, v.source.String(), v.module.LogDropped()
-	for _, h := range l.holders {
-		s.Calls += h.calls.Load()
-		s.Degraded += h.degraded.Load()
-		s.Traps += h.traps.Load()
-		if h.current.Load() != nil {
-			s.Instances++
-		}
-	}
-	if l.pool != nil {
-		s.Instances = len(l.pool.slots)
-	}
+	l.crew.tell(&s)
 	return s
 }

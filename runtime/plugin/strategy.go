@@ -1,10 +1,11 @@
 package plugin
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"sync/atomic"
-	"time"
 
 	"github.com/zmesh/zmesh/core/forward"
 	"github.com/zmesh/zmesh/core/wire"
@@ -12,105 +13,108 @@ import (
 	"github.com/zmesh/zmesh/sdk/guest/abi"
 )
 
-func unixMilli(ms int64) (t time.Time) {
-	if ms != 0 {
-		t = time.UnixMilli(ms)
+// strategyMemory is far above the 2.4 MiB of a Go guest; to touch it for the first time, which no fuel counts, takes some
+// 10 ms of a worker's time.
+const strategyMemory = 16 << 20
+
+// strategyTrade is the kind strategy.
+type strategyTrade struct{}
+
+func (strategyTrade) options(o *engine.Options) {
+	o.MinInput, o.MinOutput = abi.StrategyInput, abi.StrategyOutput
+	o.MaxMemory = strategyMemory
+}
+
+// validate makes sure that a strategy can decide at all, on an event of two next hops.
+func (strategyTrade) validate(_ *version, i *engine.Instance) error {
+	ev := forward.Event{Seq: 1, InFace: 1, TTL: 7, Hops: []forward.NextHop{{Face: 2, Cost: 1}, {Face: 3, Cost: 2}}}
+	if _, err := ask(i, &ev, nil); err != nil {
+		return fmt.Errorf("it fails the first event: %w", err)
 	}
-	return t
+	return nil
 }
 
-// seat is an instance that a worker decides with. The worker enters and leaves it for each event; whoever has taken it out of
-// the holder retires it, which waits for at most the event at hand.
-type seat struct {
-	version  *version
-	instance *engine.Instance
-	state    atomic.Int32
-	left     chan struct{} // closed by the worker when it leaves a seat that was retired under it
+// strategyCrew is the instances of a strategy, one for each worker.
+type strategyCrew struct {
+	*seats
+	holders []*StrategyHolder
 }
 
-// States of a seat.
-const (
-	seatIdle int32 = iota
-	seatBusy
-	seatRetired
-	seatBusyRetired
-)
-
-func newSeat(v *version, i *engine.Instance) *seat {
-	return &seat{version: v, instance: i, left: make(chan struct{})}
+func (strategyTrade) crew(ctx context.Context, p *loaded, v *version, first *engine.Instance) (crew, error) {
+	c := &strategyCrew{holders: p.manager.strategies(p.name)}
+	places := make([]*place, len(c.holders))
+	for k, h := range c.holders {
+		places[k] = &h.place
+	}
+	var err error
+	c.seats, err = newSeats(ctx, p, v, places, first)
+	return c, err
 }
 
-func (s *seat) enter() bool { return s.state.CompareAndSwap(seatIdle, seatBusy) }
-
-func (s *seat) leave() {
-	if !s.state.CompareAndSwap(seatBusy, seatIdle) {
-		s.state.Store(seatRetired)
-		close(s.left)
+func (c *strategyCrew) tell(s *Status) {
+	c.seats.tell(s)
+	for _, h := range c.holders {
+		s.Degraded += h.degraded.Load()
 	}
 }
 
-// retire waits until the worker is out and closes the instance. The seat must no longer be in its holder.
-func (s *seat) retire() {
-	for !s.state.CompareAndSwap(seatIdle, seatRetired) {
-		if s.state.CompareAndSwap(seatBusy, seatBusyRetired) {
-			<-s.left
-			break
+// strategies gives the holders of a name, one for each worker, which stay the same as long as the Manager lives.
+func (m *Manager) strategies(name string) []*StrategyHolder {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.holders[name] == nil {
+		list := make([]*StrategyHolder, m.opt.Workers)
+		for k := range list {
+			list[k] = &StrategyHolder{}
 		}
+		m.holders[name] = list
 	}
-	s.instance.Close()
+	return m.holders[name]
+}
+
+// Strategy gives a worker's strategy, for forward.Config.Strategy. It stays the same over swaps. "best-route" is the core's own
+// unless a plugin of that name is loaded.
+func (m *Manager) Strategy(name string, worker int) (forward.Strategy, error) {
+	if worker < 0 || worker >= m.opt.Workers {
+		return nil, fmt.Errorf("strategy %q for worker %d: there are %d workers", name, worker, m.opt.Workers)
+	}
+	p, err := m.find(name)
+	switch {
+	case err != nil && name == BestRoute:
+		return forward.BestRoute{}, nil
+	case err != nil:
+		return nil, fmt.Errorf("strategy: %w", err)
+	}
+	l := p.live.Load()
+	if l == nil || l.kind != KindStrategy {
+		return nil, fmt.Errorf("strategy %q: it is %s: %w", name, l.what(), ErrKind)
+	}
+	return m.strategies(name)[worker], nil
 }
 
 // StrategyHolder is the strategy of one worker. It stays the same over swaps, traps and even Unload: without an instance it
 // decides as best-route. Decide is called under the worker's mutex, never blocks and does not allocate unless the plugin traps.
 type StrategyHolder struct {
-	current atomic.Pointer[seat]
-	broken  atomic.Pointer[accident]
-	wake    func() // asks the manager to look after broken; must not block
-
-	calls, traps, degraded atomic.Uint64
-}
-
-// accident is a seat that trapped, on its way to be replaced.
-type accident struct {
-	seat *seat
-	trap error
+	place
+	degraded atomic.Uint64
 }
 
 // Decide implements [forward.Strategy].
 func (h *StrategyHolder) Decide(ev *forward.Event, out []forward.Command) []forward.Command {
-	s := h.current.Load()
-	for s != nil && !s.enter() {
-		s = h.current.Load() // it was swapped in between: retired only after the next one was there
-	}
+	s := h.sit()
 	if s == nil {
 		h.degraded.Add(1)
 		return forward.BestRoute{}.Decide(ev, out)
 	}
-	h.calls.Add(1)
 	decided, err := ask(s.instance, ev, out)
 	if err != nil {
+		h.degraded.Add(1)
 		h.failed(s, err)
 		decided = forward.BestRoute{}.Decide(ev, out)
 	}
 	s.leave()
 	return decided
 }
-
-// failed counts an event that the plugin had no answer to. After a trap the seat is taken out and the manager replaces it.
-func (h *StrategyHolder) failed(s *seat, err error) {
-	h.degraded.Add(1)
-	if !s.instance.Dead() {
-		return
-	}
-	h.traps.Add(1)
-	if h.current.CompareAndSwap(s, nil) {
-		h.broken.Store(&accident{s, err})
-		h.wake()
-	}
-}
-
-// set puts a seat in and gives the seat that was there.
-func (h *StrategyHolder) set(s *seat) (before *seat) { return h.current.Swap(s) }
 
 // What a strategy's output can be wrong in.
 var (
