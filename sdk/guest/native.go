@@ -52,3 +52,28 @@ func RunStrategy(s Strategy, ev Event) []Command {
 	}
 	return list
 }
+
+// Machine is a plugin that runs natively, over the same regions and the same bytes as in a node: for native tests, see
+// sdk/guest/script.
+type Machine struct{ p plugin }
+
+// Native puts a [Strategy] on a machine and configures it.
+func Native(p any, config Values) (*Machine, error) {
+	m := &Machine{}
+	switch p := p.(type) {
+	case Strategy:
+		m.p = newStrategyPlugin(p)
+	default:
+		return nil, errors.New("this is no plugin that takes events")
+	}
+	return m, m.p.configure(config)
+}
+
+// Input is the region that items are written to.
+func (m *Machine) Input() []byte { in, _ := m.p.regions(); return in }
+
+// Call hands over n items of the input region. It gives the output region; ok is false if the plugin could not read the input.
+func (m *Machine) Call(n int) (out []byte, ok bool) {
+	_, out = m.p.regions()
+	return out, m.p.process(uint32(n)) == uint32(n)
+}
