@@ -23,6 +23,7 @@ func main() {
 	key := flag.String("key", "000102030405060708090a0b0c0d0e0f", "hex: the stream's key")
 	iv := flag.String("iv", "a0a1a2a3a4a5a6a7a8", "hex: the stream's IV")
 	from := flag.Uint("from", uint(node.Now), "first number wanted; 1: the oldest there is, 0: from now on")
+	count := flag.Int("count", 0, "stop after so many; 0: never")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -36,13 +37,13 @@ func main() {
 		log.Fatal(err)
 	}
 	subscription, err := link.Subscribe(stream.Name, uint32(*from), false)
-	for err == nil {
+	for n := 1; err == nil && (*count == 0 || n <= *count); n++ {
 		var update node.Update
 		if update, err = subscription.Next(ctx); err == nil {
 			show(stream, update)
 		}
 	}
-	if err := errors.Join(link.Close(), err); !errors.Is(err, context.Canceled) {
+	if err := errors.Join(link.Close(), err); err != nil && !errors.Is(err, context.Canceled) {
 		log.Fatal(err)
 	}
 }

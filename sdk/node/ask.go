@@ -108,20 +108,25 @@ type Hop struct {
 	RTT    time.Duration
 }
 
-// traceTries is how often each TTL is tried, for an askExpiry in all.
-const traceTries = 2
+// Times of a trace: each TTL is tried twice, so that one lost frame hides no hop.
+const (
+	traceAgain = 500 * time.Millisecond
+	traceWait  = 1500 * time.Millisecond // for an answer to either
+)
 
 // Trace asks with TTL 0, 1, 2 … and gives who returned each, until something other than an ended TTL comes (P-18). A hop that
-// does not answer within 2 s is left out.
-func (n *Node) Trace(ctx context.Context, nm name.Name, each func(Hop)) error {
-	for ttl := uint8(0); ttl <= wire.MaxTTL; ttl++ {
-		hop, err := n.probe(ctx, nm, ttl)
+// does not answer within 1.5 s is left out. When nothing was heard for as long as patience, nobody is there: the trace ends.
+func (n *Node) Trace(ctx context.Context, nm name.Name, patience time.Duration, each func(Hop)) error {
+	silent := time.Now()
+	for ttl := uint8(0); ttl <= wire.MaxTTL && time.Since(silent) < patience; ttl++ {
+		hop, err := n.probe(ctx, nm, ttl, patience-time.Since(silent))
 		switch {
 		case errors.Is(err, errSilent):
 			continue
 		case err != nil:
 			return err
 		}
+		silent = time.Now()
 		if each(hop); hop.Reason != wire.ReturnTTL {
 			return nil
 		}
@@ -129,16 +134,17 @@ func (n *Node) Trace(ctx context.Context, nm name.Name, each func(Hop)) error {
 	return nil
 }
 
-// probe asks with one TTL.
-func (n *Node) probe(ctx context.Context, nm name.Name, ttl uint8) (Hop, error) {
-	for range traceTries {
-		w := n.wait(ask{nm, wire.SeqNewest})
-		start := time.Now()
-		err := n.sendInterest(w.ask, ttl, askExpiry, w)
-		if err == nil {
-			_, err = w.next(ctx, askExpiry/traceTries, true)
+// probe asks with one TTL and waits no longer than most. The round trip is from the first try: it is not known which one was answered.
+func (n *Node) probe(ctx context.Context, nm name.Name, ttl uint8, most time.Duration) (Hop, error) {
+	w := n.wait(ask{nm, wire.SeqNewest})
+	defer w.forget()
+	start := time.Now()
+	for _, wait := range [...]time.Duration{traceAgain, traceWait - traceAgain} {
+		if err := n.sendInterest(w.ask, ttl, askExpiry, w); err != nil {
+			return Hop{}, err
 		}
-		w.forget()
+		_, err := w.next(ctx, min(wait, most), true)
+		most -= wait
 		var ret *ReturnError
 		switch {
 		case err == nil:
@@ -147,6 +153,8 @@ func (n *Node) probe(ctx context.Context, nm name.Name, ttl uint8) (Hop, error) 
 			return Hop{TTL: ttl, Node: ret.Node, Reason: ret.Reason, RTT: time.Since(start)}, nil
 		case !errors.Is(err, errSilent):
 			return Hop{}, err
+		case most <= 0:
+			return Hop{}, errSilent
 		}
 	}
 	return Hop{}, errSilent

@@ -452,7 +452,7 @@ func TestNodeAnswersNothing(t *testing.T) {
 func TestTrace(t *testing.T) {
 	inBubble(t, 1, faults{delay: time.Millisecond}, func(r *rig) {
 		var hops []Hop
-		if err := r.node.Trace(r.t.Context(), temperature, func(h Hop) { hops = append(hops, h) }); err != nil {
+		if err := r.node.Trace(r.t.Context(), temperature, 3*time.Second, func(h Hop) { hops = append(hops, h) }); err != nil {
 			r.t.Fatal(err)
 		}
 		if len(hops) != 1 || hops[0] != (Hop{Node: 7, Reason: wire.ReturnNoRoute, RTT: 2 * time.Millisecond}) {
@@ -460,13 +460,13 @@ func TestTrace(t *testing.T) {
 		}
 		hops = nil
 		r.fw.set(func() { r.fw.refuse[ask{temperature, wire.SeqNewest}] = wire.ReturnTTL })
-		if err := r.node.Trace(r.t.Context(), temperature, func(h Hop) { hops = append(hops, h) }); err != nil || len(hops) != wire.MaxTTL+1 {
+		if err := r.node.Trace(r.t.Context(), temperature, 3*time.Second, func(h Hop) { hops = append(hops, h) }); err != nil || len(hops) != wire.MaxTTL+1 {
 			r.t.Errorf("%d hops, %v", len(hops), err)
 		}
 		hops = nil
 		r.publish(1, 1)
 		r.fw.set(func() { clear(r.fw.refuse) })
-		if err := r.node.Trace(r.t.Context(), temperature, func(h Hop) { hops = append(hops, h) }); err != nil {
+		if err := r.node.Trace(r.t.Context(), temperature, 3*time.Second, func(h Hop) { hops = append(hops, h) }); err != nil {
 			r.t.Fatal(err)
 		}
 		if len(hops) != 1 || hops[0].Node != 0 || hops[0].Reason != 0 {
@@ -474,12 +474,12 @@ func TestTrace(t *testing.T) {
 		}
 		r.fw.set(func() { r.fw.silent = true })
 		start := time.Now()
-		if err := r.node.Trace(r.t.Context(), temperature, func(h Hop) { r.t.Errorf("%+v", h) }); err != nil || time.Since(start) != 16*time.Second {
+		if err := r.node.Trace(r.t.Context(), temperature, 3*time.Second, func(h Hop) { r.t.Errorf("%+v", h) }); err != nil || time.Since(start) != 3*time.Second {
 			r.t.Errorf("%v after %s", err, time.Since(start))
 		}
 		ctx, cancel := context.WithTimeout(r.t.Context(), time.Second)
 		defer cancel()
-		if err := r.node.Trace(ctx, temperature, nil); !errors.Is(err, context.DeadlineExceeded) {
+		if err := r.node.Trace(ctx, temperature, 3*time.Second, nil); !errors.Is(err, context.DeadlineExceeded) {
 			r.t.Error(err)
 		}
 	})

@@ -241,7 +241,7 @@ type hop struct {
 // trace prints who is on the way (P-18).
 func (s *session) trace(ctx context.Context) error {
 	hops := 0
-	err := s.node.Trace(ctx, s.name, func(h node.Hop) {
+	err := s.node.Trace(ctx, s.name, s.timeout, func(h node.Hop) {
 		hops++
 		out := hop{TTL: h.TTL, Answer: "content", MS: ms(h.RTT)}
 		if h.Reason != 0 {
@@ -250,7 +250,7 @@ func (s *session) trace(ctx context.Context) error {
 		_ = s.say(out, fmt.Sprintf("%d  %-8s  %-10s  %.3f ms", out.TTL+1, or(out.Node, "-"), out.Answer, out.MS))
 	})
 	if err == nil && hops == 0 {
-		return errNothing
+		return fmt.Errorf("%w in %s", errNothing, s.timeout)
 	}
 	return err
 }

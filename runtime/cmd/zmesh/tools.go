@@ -259,7 +259,7 @@ func (t *tools) pingCommand() *cobra.Command {
 }
 
 func (t *tools) traceCommand() *cobra.Command {
-	return &cobra.Command{Use: "trace NAME", Short: "The hops towards a name", Args: cobra.ExactArgs(1), RunE: func(c *cobra.Command, args []string) error {
+	cmd := &cobra.Command{Use: "trace NAME", Short: "The hops towards a name", Args: cobra.ExactArgs(1), RunE: func(c *cobra.Command, args []string) error {
 		s, err := t.openOne(c.Context(), args[0])
 		if err != nil {
 			return err
@@ -267,6 +267,8 @@ func (t *tools) traceCommand() *cobra.Command {
 		defer s.close()
 		return s.trace(c.Context())
 	}}
+	t.timeoutFlag(cmd, 3*time.Second, "how long to go on while nobody answers")
+	return cmd
 }
 
 func (t *tools) nameCommand() *cobra.Command {
