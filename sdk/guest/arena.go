@@ -4,7 +4,7 @@ import (
 	"github.com/zmesh/zmesh/sdk/guest/abi"
 )
 
-// Sizes of the regions that both kinds have.
+// Sizes of the regions that all kinds have.
 const (
 	configSize  = 16 << 10
 	messageSize = 512

@@ -10,18 +10,22 @@ import (
 func hostFeatures() uint64
 
 // exportInit tells the host where the arena lies. It fails the start of a module that serves nothing: its init function does not
-// call ServeStrategy or ServeDecoder.
+// call ServeStrategy, ServeDecoder or ServeDriver.
 //
 //go:wasmexport zmesh_init
 func exportInit() uint32 {
 	if served == nil {
-		panic("the plugin registers nothing: call guest.ServeStrategy or guest.ServeDecoder from init")
+		panic("the plugin registers nothing: call guest.ServeStrategy, ServeDecoder or ServeDriver from init")
 	}
 	hostFeatures() // none is relied on yet
 	input, output := served.regions()
 	d := bytesOf(arenaWords[:])
 	put32(d, 0, abi.ArenaSize)
 	put32(d, abi.ArenaVersion, abi.Major<<16|abi.Minor)
+	if s, ok := served.(interface{ state() []byte }); ok {
+		put32(d, abi.ArenaState, address(s.state()))
+		put32(d, abi.ArenaState+4, uint32(len(s.state())))
+	}
 	for at, region := range map[int][]byte{
 		abi.ArenaInput: input, abi.ArenaOutput: output, abi.ArenaConfig: bytesOf(configWords[:]),
 		abi.ArenaProgress: unsafe.Slice((*byte)(unsafe.Pointer(&progressWord)), 4), abi.ArenaMessage: bytesOf(messageWords[:]),

@@ -69,3 +69,30 @@ func TestRecordsAreBounded(t *testing.T) {
 		t.Error("too many records are read")
 	}
 }
+
+func TestDriverItem(t *testing.T) {
+	i := DriverItem{Kind: Send, Time: 1 << 40, Peer: 7, PeerBlock: 16, LinkSize: 8, PeerSize: 24, Seen: 2, Data: []byte("hello")}
+	b := bytes.Repeat([]byte{0xFF}, 100)
+	if n := i.Put(b); n != 48 || n != i.Size() || b[48] != 0xFF || !bytes.Equal(b[DriverFixed:48], []byte("hello\x00\x00\x00")) {
+		t.Errorf("%d bytes: %x", n, b)
+	}
+	if b[DriverPeer] != 7 || b[DriverPeerBlock] != 16 || b[DriverLinkSize] != 8 || b[DriverPeerSize] != 24 || b[DriverSize] != 5 || b[DriverSeen] != 2 || b[DriverTime+5] != 1 {
+		t.Errorf("%x", b[:DriverFixed])
+	}
+}
+
+func FuzzNextDriverRecord(f *testing.F) {
+	f.Add([]byte{24, 0, 0, 0, TagFrame, 0xC4, 0, 0, 1, 0, 0, 0, 5, 0, 0, 0, 'h', 'e', 'l', 'l', 'o', 0, 0, 0})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		for len(b) > 0 {
+			r, rest, ok := NextDriverRecord(b)
+			if !ok {
+				return
+			}
+			if len(rest) >= len(b) || len(r.Data) > len(b) {
+				t.Fatalf("%d bytes of data and %d more, from %d", len(r.Data), len(rest), len(b))
+			}
+			b = rest
+		}
+	})
+}
