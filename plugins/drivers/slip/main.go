@@ -1,0 +1,115 @@
+// Command slip is the driver that sends each frame between two END bytes, as RFC 1055 has it: for serial lines, and for any other
+// stream of bytes whose two ends agree on it.
+//
+// It owns the escaping, and one bit for each peer: that what comes is too long to be a frame. What a frame says, and
+// whether it is whole, it does not know: the host checks that.
+package main
+
+import (
+	"bytes"
+
+	"github.com/zmesh/zmesh/sdk/guest"
+)
+
+func init() { guest.ServeDriver(slip{}) }
+
+func main() {}
+
+// The four bytes of RFC 1055.
+const (
+	end    = 0xC0
+	esc    = 0xDB
+	escEnd = 0xDC
+	escEsc = 0xDD
+)
+
+// longest is what the longest frame of 1,280 bytes takes when every byte is escaped: what is longer has lost its END.
+const longest = 2 * 1280
+
+// slip has no state beside the peer's block, whose first byte is 1 while an END is looked for after too much.
+type slip struct{}
+
+// Configure has nothing to read.
+func (slip) Configure(guest.Values) error { return nil }
+
+// Received gives what stands between ENDs. Nothing between two of them is no frame (RFC 1055).
+func (slip) Received(l *guest.Link, in []byte) int {
+	begin, lost := 0, &l.PeerBlock()[0]
+	for at := l.Seen(); ; {
+		n := bytes.IndexByte(in[at:], end)
+		if n < 0 {
+			break
+		}
+		at += n
+		if *lost == 0 && !take(l, in[begin:at]) {
+			return begin
+		}
+		*lost = 0
+		at++
+		begin = at
+	}
+	if len(in)-begin <= longest {
+		return begin
+	}
+	if *lost == 0 {
+		l.Damaged(1)
+	}
+	*lost = 1
+	return len(in)
+}
+
+// take gives one frame to the host; false if there is no room for it now.
+func take(l *guest.Link, raw []byte) bool {
+	if len(raw) == 0 {
+		return true
+	}
+	frame := l.Room(len(raw))
+	if frame == nil {
+		return false
+	}
+	for {
+		n := bytes.IndexByte(raw, esc)
+		if n < 0 {
+			return l.Frame(append(frame, raw...), 0)
+		}
+		if n+1 == len(raw) || raw[n+1] != escEnd && raw[n+1] != escEsc {
+			l.Damaged(1)
+			return true
+		}
+		frame = append(append(frame, raw[:n]...), unescaped(raw[n+1]))
+		raw = raw[n+2:]
+	}
+}
+
+func unescaped(b byte) byte {
+	if b == escEnd {
+		return end
+	}
+	return esc
+}
+
+// Send writes END, the frame with its ENDs and ESCs escaped, END. The first one ends what noise on the line has begun.
+func (slip) Send(l *guest.Link, frame []byte) {
+	b := l.Room(2*len(frame) + 2)
+	if b == nil {
+		return
+	}
+	b = append(b, end)
+	for _, c := range frame {
+		switch c {
+		case end:
+			b = append(b, esc, escEnd)
+		case esc:
+			b = append(b, esc, escEsc)
+		default:
+			b = append(b, c)
+		}
+	}
+	l.Bytes(append(b, end))
+}
+
+// Timer is never asked for.
+func (slip) Timer(*guest.Link) {}
+
+// Event begins anew: what was lost before does not matter any more.
+func (slip) Event(l *guest.Link, _ bool) { l.PeerBlock()[0] = 0 }
