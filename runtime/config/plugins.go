@@ -30,6 +30,8 @@ type Builtin struct {
 var shipped = []Builtin{
 	{"best-route", KindStrategy},
 	{"multicast", KindStrategy},
+	{"slip", KindDriver},
+	{"cobs", KindDriver},
 	{"milesight", KindDecoder},
 	{"cayenne-lpp", KindDecoder},
 }

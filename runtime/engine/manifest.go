@@ -27,6 +27,7 @@ type Manifest struct {
 	Config       map[string]Setting `json:"config,omitempty"`
 	State        string             `json:"state,omitempty"` // id of the schema of what the host keeps for it; empty: nothing
 	Vectors      json.RawMessage    `json:"vectors,omitempty"`
+	Driver       *Driver            `json:"driver,omitempty"` // of a driver: what its links are like
 }
 
 // Range is which versions of the contract a module works with, as "major.minor". A host of the same major version and a
@@ -101,6 +102,9 @@ func (m *Manifest) Check() error {
 		if !known(c) {
 			return fmt.Errorf("capability %q: this host knows %s", c, strings.Join(Capabilities, ", "))
 		}
+	}
+	if err := m.checkDriver(); err != nil {
+		return err
 	}
 	return m.checkSettings()
 }

@@ -45,6 +45,20 @@ type description struct {
 	ABI          struct{ Min, Max string }
 	Fuel         *struct{ Item, Start, Idle uint64 }
 	Config       map[string]setting
+	Driver       *driver
+}
+
+// driver is the table [driver]: see engine.Driver.
+type driver struct {
+	MTU        int
+	Transports []string
+	Broadcast  bool
+	LinkBlock  int  `toml:"link_block"`
+	PeerBlock  int  `toml:"peer_block"`
+	HalfDuplex bool `toml:"half_duplex"`
+	Turnaround int
+	DutyCycle  float64 `toml:"duty_cycle"`
+	BitRate    int     `toml:"bit_rate"`
 }
 
 type setting struct {
@@ -89,6 +103,9 @@ func (d *description) manifest() *engine.Manifest {
 	}
 	if d.Fuel != nil {
 		m.Fuel = &engine.Fuel{Item: d.Fuel.Item, Start: d.Fuel.Start, Idle: d.Fuel.Idle}
+	}
+	if d.Driver != nil {
+		m.Driver = (*engine.Driver)(d.Driver)
 	}
 	for key, s := range d.Config {
 		if m.Config == nil {
