@@ -25,9 +25,10 @@ type Manifest struct {
 	Memory       uint64             `json:"memory,omitempty"`       // bytes that one instance needs at most; 0: the host's default
 	Fuel         *Fuel              `json:"fuel,omitempty"`
 	Config       map[string]Setting `json:"config,omitempty"`
-	State        string             `json:"state,omitempty"` // id of the schema of what the host keeps for it; empty: nothing
-	Vectors      json.RawMessage    `json:"vectors,omitempty"`
-	Driver       *Driver            `json:"driver,omitempty"` // of a driver: what its links are like
+	State        string             `json:"state,omitempty"`   // id of the schema of what the host keeps for it; empty: nothing
+	Vectors      json.RawMessage    `json:"vectors,omitempty"` // of a decoder, see sdk/guest/vectors
+	Events       string             `json:"events,omitempty"`  // of the others, see sdk/guest/script
+	Driver       *Driver            `json:"driver,omitempty"`  // of a driver: what its links are like
 }
 
 // Range is which versions of the contract a module works with, as "major.minor". A host of the same major version and a

@@ -111,8 +111,23 @@ func newRoot(in io.Reader, out, errOut io.Writer) (*cobra.Command, *env) {
 	root.AddCommand(e.runCommand(), e.checkCommand(), e.demoCommand())
 	root.AddCommand(e.operatorCommands()...)
 	root.AddCommand(e.toolCommands()...)
+	root.SetHelpCommand(helpCommand(root))
 	e.wrap(root)
 	return root, e
+}
+
+// helpCommand is the library's but for a command that there is not: that is a mistake.
+func helpCommand(root *cobra.Command) *cobra.Command {
+	return &cobra.Command{
+		Use: "help [COMMAND…]", Short: "Help about any command", Args: cobra.ArbitraryArgs,
+		RunE: func(_ *cobra.Command, args []string) error {
+			c, rest, err := root.Find(args)
+			if err != nil || len(rest) > 0 {
+				return usage("there is no command %q: see \"zmesh --help\"", strings.Join(args, " "))
+			}
+			return c.Help()
+		},
+	}
 }
 
 // wrap makes every command refuse arguments that it does not take, an unknown verb among them, and note that it has begun.
@@ -125,10 +140,17 @@ func (e *env) wrap(c *cobra.Command) {
 		check = cobra.NoArgs
 	}
 	c.Args = func(c *cobra.Command, args []string) error {
-		if err := check(c, args); err != nil {
+		switch err := check(c, args); {
+		case err == nil:
+			return nil
+		case c.HasSubCommands():
 			return fmt.Errorf("%w: see \"%s --help\"", err, c.CommandPath())
 		}
-		return nil
+		what := fmt.Sprintf("%q does not fit", strings.Join(args, " "))
+		if len(args) == 0 {
+			what = "arguments are missing"
+		}
+		return fmt.Errorf("%s: %s: see \"%s --help\"", what, strings.TrimSuffix(c.UseLine(), " [flags]"), c.CommandPath())
 	}
 	if c.HasSubCommands() && c.RunE == nil {
 		c.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }

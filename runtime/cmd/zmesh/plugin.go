@@ -13,7 +13,8 @@ import (
 
 func (e *env) pluginCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "plugin", Short: "Plugins: of a running node, and in files"}
-	cmd.AddCommand(e.pluginList(), e.pluginLoad(), e.pluginSwap(), e.pluginInspect())
+	cmd.AddCommand(e.pluginList(), e.pluginLoad(), e.pluginSwap())
+	cmd.AddCommand(e.authorCommands()...)
 	return cmd
 }
 
@@ -78,34 +79,4 @@ func sourceOf(file string) plugin.Source {
 		return plugin.Source{Builtin: name}
 	}
 	return plugin.Source{Path: file}
-}
-
-func (e *env) pluginInspect() *cobra.Command {
-	return &cobra.Command{
-		Use: "inspect FILE|builtin:NAME", Short: "What a module says of itself, without running it", Args: cobra.ExactArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error {
-			r, err := plugin.Inspect(sourceOf(args[0]))
-			if err != nil {
-				return err
-			}
-			if e.json {
-				return e.printJSON(r)
-			}
-			fmt.Fprintf(e.out, "%s %s %s by %s\n%s\n", r.Kind, r.Name, r.Version, or(r.Vendor, "(nobody)"), r.Description)
-			fmt.Fprintf(e.out, "abi           %s\ndigest        %s\nsize          %d bytes, %d vectors\n", r.ABI, r.Digest, r.Size, r.Vectors)
-			fmt.Fprintf(e.out, "memory        %d bytes at start, %d asked for\n", r.MemoryMin, r.MemoryAsked)
-			fmt.Fprintf(e.out, "capabilities  %s\nimports       %s\nexports       %s\n", listed(r.Capabilities), listed(r.Imports), listed(r.Exports))
-			for _, p := range r.Problems {
-				fmt.Fprintf(e.out, "problem       %s\n", p)
-			}
-			return nil
-		},
-	}
-}
-
-func listed(texts []string) string {
-	if len(texts) == 0 {
-		return "none"
-	}
-	return strings.Join(texts, ", ")
 }

@@ -122,7 +122,10 @@ func TestReload(t *testing.T) {
 
 func TestUsage(t *testing.T) {
 	zmesh(t, "", "fly").bad(t, exitUsage, "fly")
-	zmesh(t, "", "get").bad(t, exitUsage)
+	zmesh(t, "", "get").bad(t, exitUsage, "missing: zmesh get NAME")
+	zmesh(t, "", "help", "get").good(t, "Usage:")
+	zmesh(t, "", "help", "nosuch").bad(t, exitUsage, `no command "nosuch"`)
+	zmesh(t, "", "plugin", "nosuch").bad(t, exitUsage, "nosuch")
 	zmesh(t, "", "get", topic).bad(t, exitUsage, "--config")
 	zmesh(t, "", "run").bad(t, exitUsage, "--config")
 	zmesh(t, "", "status").bad(t, exitUsage, "--admin")

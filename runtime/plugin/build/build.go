@@ -25,6 +25,7 @@ import (
 
 	"github.com/zmesh/zmesh/runtime/engine"
 	"github.com/zmesh/zmesh/sdk/guest/abi"
+	"github.com/zmesh/zmesh/sdk/guest/script"
 	"github.com/zmesh/zmesh/sdk/guest/vectors"
 )
 
@@ -41,7 +42,8 @@ type description struct {
 	Memory       string // "16MiB"
 	Capabilities []string
 	State        string
-	Vectors      string // a file, relative to plugin.toml
+	Vectors      string // of a decoder: a file, relative to plugin.toml
+	Events       string // of the others: a file, relative to plugin.toml
 	ABI          struct{ Min, Max string }
 	Fuel         *struct{ Item, Start, Idle uint64 }
 	Config       map[string]setting
@@ -85,13 +87,18 @@ func Manifest(dir string) (*engine.Manifest, error) {
 	if m.Memory, err = size(d.Memory); err != nil {
 		return nil, fmt.Errorf("%s: memory: %w", file, err)
 	}
+	if err := m.Check(); err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
 	if d.Vectors != "" {
 		if m.Vectors, err = readVectors(filepath.Join(dir, d.Vectors)); err != nil {
 			return nil, err
 		}
 	}
-	if err := m.Check(); err != nil {
-		return nil, fmt.Errorf("%s: %w", file, err)
+	if d.Events != "" {
+		if m.Events, err = readEvents(filepath.Join(dir, d.Events), d.Kind); err != nil {
+			return nil, err
+		}
 	}
 	return m, nil
 }
@@ -150,6 +157,16 @@ func readVectors(file string) (json.RawMessage, error) {
 	return b.Bytes(), nil
 }
 
+// readEvents checks a script of events and gives its text.
+func readEvents(file, kind string) (string, error) {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return "", fmt.Errorf("read events: %w", err)
+	}
+	_, err = script.Read(file, kind, data)
+	return string(data), err
+}
+
 // Finish appends the manifest to a module that has none, and makes sure that a host would take the result.
 func Finish(code []byte, m *engine.Manifest) ([]byte, error) {
 	text, err := json.Marshal(m)
@@ -167,6 +184,9 @@ func Finish(code []byte, m *engine.Manifest) ([]byte, error) {
 	return code, info.Check(engine.Options{Grants: m.Capabilities})
 }
 
+// ErrNoGo says that the author's Go tool is missing.
+var ErrNoGo = errors.New("building a plugin takes the Go tool, and there is no go on the PATH: https://go.dev/dl")
+
 // Go compiles the folder of a plugin in Go and gives the finished module.
 func Go(ctx context.Context, dir string) ([]byte, error) {
 	m, err := Manifest(dir)
@@ -181,13 +201,16 @@ func Go(ctx context.Context, dir string) ([]byte, error) {
 	out := filepath.Join(tmp, "plugin.wasm")
 	cmd := exec.CommandContext(ctx, "go", "build", "-buildmode=c-shared", "-trimpath", "-buildvcs=false", "-ldflags=-s -w -buildid=", "-o", out, ".")
 	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "GOOS=wasip1", "GOARCH=wasm", "CGO_ENABLED=0", "GOWASM=")
-	if text, err := cmd.CombinedOutput(); err != nil {
+	cmd.Env = append(os.Environ(), "GOOS=wasip1", "GOARCH=wasm", "CGO_ENABLED=0", "GOWASM=", "GOWORK=off")
+	switch text, err := cmd.CombinedOutput(); {
+	case errors.Is(err, exec.ErrNotFound):
+		return nil, ErrNoGo
+	case err != nil:
 		return nil, fmt.Errorf("compile %s: %w\n%s", dir, err, bytes.TrimSpace(text))
 	}
 	code, err := os.ReadFile(out)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("compile %s: the Go tool wrote no module: its package is not main", dir)
 	}
 	if code, err = Finish(code, m); err != nil {
 		return nil, fmt.Errorf("%s: %w", dir, err)
@@ -198,7 +221,7 @@ func Go(ctx context.Context, dir string) ([]byte, error) {
 // ErrName says that a plugin's folder and its plugin.toml disagree.
 var ErrName = errors.New("the folder is not named like the plugin")
 
-// To builds a folder into out/NAME.wasm, where NAME is the plugin's and must be the folder's. The file appears at once or not at all.
+// To builds a folder into out/NAME.wasm, where NAME is the plugin's and must be the folder's: for what ships, which is found by it.
 func To(ctx context.Context, dir, out string) (string, error) {
 	m, err := Manifest(dir)
 	if err != nil {
@@ -212,8 +235,13 @@ func To(ctx context.Context, dir, out string) (string, error) {
 		return "", err
 	}
 	file := filepath.Join(out, m.Name+".wasm")
+	return file, Write(file, code)
+}
+
+// Write writes a module. The file appears at once or not at all.
+func Write(file string, code []byte) error {
 	if err := os.WriteFile(file+".new", code, 0o644); err != nil {
-		return "", err
+		return err
 	}
-	return file, os.Rename(file+".new", file)
+	return os.Rename(file+".new", file)
 }
