@@ -19,6 +19,7 @@ func (r region) end() uint64 { return uint64(r.offset) + uint64(r.size) }
 type arena struct {
 	input, output, state, config, message region
 	progress                              uint32
+	features                              uint64 // that the guest relies on
 }
 
 // readArena reads and checks the description that zmesh_init points to.
@@ -43,7 +44,7 @@ func readArena(mem api.Memory, at uint32, opt *Options) (a arena, err error) {
 		config: at8(abi.ArenaConfig), message: at8(abi.ArenaMessage),
 	}
 	progress := at8(abi.ArenaProgress)
-	a.progress = progress.offset
+	a.progress, a.features = progress.offset, le.Uint64(d[abi.ArenaFeatures:])
 	return a, a.check(progress, uint64(mem.Size()), opt)
 }
 

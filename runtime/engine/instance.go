@@ -172,6 +172,9 @@ func (i *Instance) Fail(item, n int, cause error) error {
 	return i.trap(abi.ExportProcess, item, n, cause)
 }
 
+// Features are the bits of the host's features that the guest relies on.
+func (i *Instance) Features() uint64 { return i.arena.features }
+
 // Memory is the size of the linear memory in bytes.
 func (i *Instance) Memory() uint64 { return uint64(i.mem.Size()) }
 

@@ -23,7 +23,7 @@ type Value struct {
 	Number    float64
 	Text      string // of text and of bytes
 	Bool      bool
-	Offset    int64 // ms from the receipt; negative: before it
+	Offset    int64 // ms from the receipt, negative: before it; from abi.AbsoluteTime on Unix ms
 	Measure   uint8 // abi.Gauge …
 	Statistic uint8 // abi.Minimum …
 }
@@ -54,7 +54,7 @@ func NotAvailable(name, unit string) Value { return Value{Name: name, Unit: unit
 // On gives the value with a channel.
 func (v Value) On(channel int) Value { v.Channel = int32(channel); return v }
 
-// At gives the value with a time offset from the receipt, in ms; negative: before it.
+// At gives the value with a time: ms from the receipt, negative: before it; from [abi.AbsoluteTime] on Unix ms.
 func (v Value) At(offset int64) Value { v.Offset = offset; return v }
 
 // As gives the value with a measure.
@@ -63,7 +63,7 @@ func (v Value) As(measure uint8) Value { v.Measure = measure; return v }
 // Of gives the value with a statistic.
 func (v Value) Of(statistic uint8) Value { v.Statistic = statistic; return v }
 
-// Decoder turns a payload into values. It has no memory across payloads.
+// Decoder turns a payload into values. It has no memory across payloads. It may be an [Encoder] and a [Describer] as well.
 type Decoder interface {
 	Configure(Values) error
 	Decode(*Payload, *Records)
@@ -82,16 +82,19 @@ type Records struct {
 }
 
 // Add adds a value. Names and units beyond 255 bytes are cut.
-func (r *Records) Add(v Value) {
-	name, unit, text := cut(v.Name), cut(v.Unit), v.Text
+func (r *Records) Add(v Value) { r.write(abi.TagValue, &v, v.bits(), v.Text) }
+
+// write adds a record of the layout of a value.
+func (r *Records) write(tag byte, v *Value, number uint64, text string) {
+	name, unit := cut(v.Name), cut(v.Unit)
 	size := abi.Align(abi.RecordFixed + len(name) + len(unit) + len(text))
 	b := r.room(size)
 	if b == nil {
 		return
 	}
-	b[abi.RecordTag], b[abi.RecordType] = abi.TagValue, v.Type
+	b[abi.RecordTag], b[abi.RecordType] = tag, v.Type
 	put32(b, abi.RecordChannel, uint32(v.Channel))
-	put64(b, abi.RecordNumber, v.bits())
+	put64(b, abi.RecordNumber, number)
 	put64(b, abi.RecordTime, uint64(v.Offset))
 	b[abi.RecordMeasure], b[abi.RecordStatistic] = v.Measure, v.Statistic
 	b[abi.RecordName], b[abi.RecordUnit] = byte(len(name)), byte(len(unit))
@@ -169,23 +172,39 @@ func (p *decoderPlugin) process(n uint32) uint32 {
 	return n
 }
 
-// item decodes one payload. It gives the size of what it wrote.
+// item works on one item. It gives the size of what it wrote.
 func (p *decoderPlugin) item(in, out []byte) int {
-	payload, ok := readPayload(in)
-	if !ok {
-		head(out, abi.OutHead, abi.StatusFailed, 0)
+	head(out, abi.OutHead, abi.StatusFailed, 0)
+	r := Records{out: out[abi.OutHead:]}
+	if !p.do(in, &r) || r.full { // half of an answer is none
 		return abi.OutHead
 	}
-	r := Records{out: out[abi.OutHead:]}
-	p.decoder.Decode(&payload, &r)
-	status := abi.StatusOK
-	if r.full { // half of an answer is none
-		r.at, r.n, status = 0, 0, abi.StatusFailed
-	}
 	size := abi.OutHead + r.at
-	head(out, size, status, r.n)
+	head(out, size, abi.StatusOK, r.n)
 	put32(out, abi.OutConsumed, uint32(r.consumed))
 	return size
+}
+
+// do runs the decoder by the kind of an item. It tells whether the item could be read and is of a kind that the decoder has.
+func (p *decoderPlugin) do(in []byte, r *Records) bool {
+	payload, ok := readPayload(in)
+	if !ok {
+		return false
+	}
+	switch get16(in, abi.ItemKind) {
+	case abi.Decode:
+		p.decoder.Decode(&payload, r)
+		return true
+	case abi.Encode:
+		return p.encode(in, &payload, r)
+	case abi.Describe:
+		d, ok := p.decoder.(Describer)
+		if ok {
+			d.Describe(&Schema{r})
+		}
+		return ok
+	}
+	return false
 }
 
 func readPayload(in []byte) (p Payload, ok bool) {

@@ -17,7 +17,7 @@ func exportInit() uint32 {
 	if served == nil {
 		panic("the plugin registers nothing: call guest.ServeStrategy, ServeDecoder or ServeDriver from init")
 	}
-	hostFeatures() // none is relied on yet
+	features := hostFeatures()
 	input, output := served.regions()
 	d := bytesOf(arenaWords[:])
 	put32(d, 0, abi.ArenaSize)
@@ -25,6 +25,9 @@ func exportInit() uint32 {
 	if s, ok := served.(interface{ state() []byte }); ok {
 		put32(d, abi.ArenaState, address(s.state()))
 		put32(d, abi.ArenaState+4, uint32(len(s.state())))
+	}
+	if s, ok := served.(interface{ features() uint64 }); ok { // those that the host has
+		put64(d, abi.ArenaFeatures, s.features()&features)
 	}
 	for at, region := range map[int][]byte{
 		abi.ArenaInput: input, abi.ArenaOutput: output, abi.ArenaConfig: bytesOf(configWords[:]),

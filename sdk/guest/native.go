@@ -9,24 +9,43 @@ import (
 
 // Decoded is what a decoder gave natively, taken apart again from the bytes that a host would see.
 type Decoded struct {
-	Records  []abi.Record // values, warnings and errors in order
+	Records  []abi.Record // values, fields, payloads, warnings and errors in order
 	Consumed int
 }
 
 // RunDecoder configures a decoder and hands it one payload, through the same bytes as in wasm: for native tests.
 func RunDecoder(d Decoder, config Values, port uint16, received int64, variables []abi.Value, payload []byte) (Decoded, error) {
-	p := &decoderPlugin{decoder: d}
-	if err := p.configure(config); err != nil {
-		return Decoded{}, err
-	}
 	in, err := abi.AppendPayload(nil, port, received, variables, payload)
 	if err != nil {
+		return Decoded{}, err
+	}
+	return runItem(d, config, in)
+}
+
+// RunEncoder configures an encoder and hands it values, through the same bytes as in wasm: for native tests. The payload is a record of
+// its own, with [abi.TagPayload].
+func RunEncoder(e Encoder, config Values, port uint16, now int64, variables []abi.Value, records []abi.Record) (Decoded, error) {
+	in, err := abi.AppendEncode(nil, port, now, variables, records)
+	if err != nil {
+		return Decoded{}, err
+	}
+	return runItem(e, config, in)
+}
+
+// RunDescribe configures a decoder and asks it for its schema: records with [abi.TagField].
+func RunDescribe(d Decoder, config Values) (Decoded, error) {
+	return runItem(d, config, abi.AppendDescribe(nil))
+}
+
+func runItem(d Decoder, config Values, in []byte) (Decoded, error) {
+	p := &decoderPlugin{decoder: d}
+	if err := p.configure(config); err != nil {
 		return Decoded{}, err
 	}
 	_, out := p.regions()
 	item := out[:p.item(in, out)]
 	if binary.LittleEndian.Uint16(item[abi.OutStatus:]) != abi.StatusOK {
-		return Decoded{}, errors.New("the decoder has no answer: too many or too long records")
+		return Decoded{}, errors.New("the decoder has no answer: too many or too long records, or it does not do that")
 	}
 	records, err := abi.ReadRecords(item[abi.OutHead:], int(binary.LittleEndian.Uint16(item[abi.OutCount:])))
 	return Decoded{records, int(binary.LittleEndian.Uint32(item[abi.OutConsumed:]))}, err

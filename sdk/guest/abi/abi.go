@@ -39,8 +39,8 @@ const (
 	LogError = 3
 )
 
-// Features of this version's host: none yet.
-const Features uint64 = 0
+// Features of this version's host.
+const Features uint64 = FeatureDescribe | FeatureEncode
 
 // The description of the arena, to whose first byte zmesh_init points. All regions begin at multiples of 8, lie within the
 // memory, and do not overlap. They stay where they are as long as the instance lives.

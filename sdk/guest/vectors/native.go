@@ -1,6 +1,9 @@
 package vectors
 
 import (
+	"encoding/hex"
+	"fmt"
+	"math"
 	"os"
 	"slices"
 
@@ -42,11 +45,91 @@ func (f *File) native(v *Vector, d guest.Decoder) error {
 	if err != nil {
 		return err
 	}
+	if v.Encodes() {
+		if err := f.nativeEncode(v, d); err != nil || !v.Decodes() {
+			return err
+		}
+	}
 	got, err := guest.RunDecoder(d, guest.Values{}, v.Port, v.Received, List(v.Variables), payload)
+	if err != nil {
+		return fmt.Errorf("%s: %w", v.ID, err)
+	}
+	return f.Check(v, Of(got.Records))
+}
+
+func (f *File) nativeEncode(v *Vector, d guest.Decoder) error {
+	e, ok := d.(guest.Encoder)
+	if !ok {
+		return fmt.Errorf("%s is to be encoded, and the decoder is no guest.Encoder", v.ID)
+	}
+	wanted, err := v.Wanted()
 	if err != nil {
 		return err
 	}
-	return f.Check(v, Of(got.Records))
+	got, err := guest.RunEncoder(e, guest.Values{}, v.Port, v.Received, List(v.Variables), wanted)
+	if err != nil {
+		return fmt.Errorf("%s: %w", v.ID, err)
+	}
+	payload := []byte(nil)
+	for i := range got.Records {
+		if r := &got.Records[i]; r.Tag == abi.TagPayload {
+			payload = r.Value
+		}
+	}
+	return f.CheckPayload(v, payload, Of(got.Records).Errors)
+}
+
+// Wanted gives the records of a vector that is to be encoded; none of others.
+func (v *Vector) Wanted() (list []abi.Record, err error) {
+	if !v.Encodes() {
+		return nil, nil
+	}
+	for i := range v.Records {
+		e := &v.Records[i]
+		r := abi.Record{Tag: abi.TagValue, Name: []byte(e.Name), Unit: []byte(e.Unit), Channel: -1}
+		if e.Channel != nil {
+			r.Channel = int32(*e.Channel)
+		}
+		if e.Time != nil {
+			r.Offset = *e.Time
+		}
+		at := slices.Index(Statistics[:], e.Statistic)
+		if at < 0 {
+			return nil, fmt.Errorf("record %s: statistic %q is none of %q", e.Name, e.Statistic, Statistics[1:])
+		}
+		r.Statistic = uint8(at)
+		if err := set(&r, e.Value); err != nil {
+			return nil, fmt.Errorf("record %s: %w", e.Name, err)
+		}
+		list = append(list, r)
+	}
+	return list, nil
+}
+
+// set writes a value as JSON gives it.
+func set(r *abi.Record, value any) error {
+	switch x := value.(type) {
+	case nil:
+	case float64:
+		r.Type, r.Bits = abi.TypeNumber, math.Float64bits(x)
+	case string:
+		r.Type, r.Value = abi.TypeText, []byte(x)
+	case bool:
+		r.Type = abi.TypeBool
+		if x {
+			r.Bits = 1
+		}
+	case map[string]any:
+		text, _ := x["hex"].(string)
+		b, err := hex.DecodeString(text)
+		if err != nil || len(x) != 1 {
+			return fmt.Errorf("%v is no {\"hex\": \"…\"}", x)
+		}
+		r.Type, r.Value = abi.TypeBytes, b
+	default:
+		return fmt.Errorf("%v is no number, text, true, false, null or {\"hex\": \"…\"}", x)
+	}
+	return nil
 }
 
 // List turns variables as JSON gives them into a list, sorted by name. Values of other types are left out.
@@ -85,8 +168,11 @@ func Of(records []abi.Record) (r Result) {
 			r.Warnings = append(r.Warnings, string(e.Value))
 		case abi.TagError:
 			r.Errors = append(r.Errors, string(e.Value))
-		default:
-			r.Records = append(r.Records, Found{string(e.Name), string(e.Unit), int(e.Channel), valueOf(e)})
+		case abi.TagValue:
+			r.Records = append(r.Records, Found{
+				Name: string(e.Name), Unit: string(e.Unit), Channel: int(e.Channel), Time: e.Offset, Value: valueOf(e),
+				Statistic: Statistics[min(int(e.Statistic), len(Statistics)-1)],
+			})
 		}
 	}
 	return r

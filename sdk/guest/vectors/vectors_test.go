@@ -29,10 +29,10 @@ func read(t *testing.T) *File {
 // good is what each of the vectors wants.
 func good() []Result {
 	return []Result{
-		{Records: []Found{{"temperature", "Cel", -1, 1 + 1e-10}, {"leak", "", -1, false}, {"a_x", "", -1, 3.0}, {"p", "", 4, "on"}, {"extra", "", -1, 0.0}}},
-		{Records: []Found{{"temperature", "Cel", 3, 21.5}}},
+		{Records: []Found{{Name: "temperature", Unit: "Cel", Channel: -1, Value: 1 + 1e-10}, {Name: "leak", Unit: "", Channel: -1, Value: false}, {Name: "a_x", Unit: "", Channel: -1, Value: 3.0}, {Name: "p", Unit: "", Channel: 4, Value: "on"}, {Name: "extra", Unit: "", Channel: -1, Value: 0.0}}},
+		{Records: []Found{{Name: "temperature", Unit: "Cel", Channel: 3, Value: 21.5}}},
 		{Errors: []string{"it is cut off"}},
-		{Records: []Found{{"x", "", -1, nil}, {"y", "", 2, []byte{1, 2}}}, Warnings: []string{"it is odd"}},
+		{Records: []Found{{Name: "x", Unit: "", Channel: -1, Value: nil}, {Name: "y", Channel: 2, Value: []byte{1, 2}}}, Warnings: []string{"it is odd"}},
 	}
 }
 
@@ -93,7 +93,7 @@ func TestVectorsThatSayTooMuch(t *testing.T) {
 	} {
 		f, err := Read([]byte(text))
 		if err == nil {
-			err = f.Check(&f.Vectors[0], Result{Records: []Found{{"t", "", -1, 1.0}}})
+			err = f.Check(&f.Vectors[0], Result{Records: []Found{{Name: "t", Unit: "", Channel: -1, Value: 1.0}}})
 		}
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %q in it", err, want)
