@@ -14,12 +14,15 @@ import (
 
 // Bounds of what a decoder may say.
 const (
-	maxOffset = 100 * 365 * 24 * time.Hour // either way: beyond it a time is a mistake
+	maxOffset = 100 * 365 * 24 * time.Hour // into the past: beyond it a time is a mistake
+	maxTime   = 7_258_118_400_000          // Unix ms: the year 2200
 	maxNote   = 255                        // bytes of a warning or error
 )
 
 // nameForm is SenML's form of names (RFC 8428, section 4.5.1).
 var nameForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9:./_-]*$`)
+
+const whyName = "its name is not of SenML's form: letters, digits and -:./_"
 
 // accept turns what a guest wrote into records, and keeps out what is none: such a record becomes an error of the answer.
 func accept(list []abi.Record, consumed, size int) Decoded {
@@ -50,13 +53,16 @@ func record(e *abi.Record) (r Record, why string) {
 	}
 	switch {
 	case !nameForm.MatchString(r.Name):
-		return r, "its name is not of SenML's form: letters, digits and -:./_"
+		return r, whyName
 	case r.Measure > Occurrence || r.Statistic > Median || r.Channel < NoChannel:
 		return r, "its measure, statistic or channel cannot be"
-	case e.Offset > maxOffset.Milliseconds() || e.Offset < -maxOffset.Milliseconds():
+	case e.Offset > maxTime || e.Offset < -maxOffset.Milliseconds():
 		return r, "its time is more than a hundred years off"
+	case e.Offset >= abi.AbsoluteTime:
+		r.Time = time.UnixMilli(e.Offset).UTC()
+	default:
+		r.Offset = time.Duration(e.Offset) * time.Millisecond
 	}
-	r.Offset = time.Duration(e.Offset) * time.Millisecond
 	if why := checkUnit(r.Name, r.Unit); why != "" && (r.Type == Number || r.Unit != "") {
 		return r, why
 	}
@@ -107,7 +113,14 @@ func (d *Decoded) result() vectors.Result {
 	r := vectors.Result{Warnings: d.Warnings, Errors: d.Errors}
 	for i := range d.Records {
 		e := &d.Records[i]
-		r.Records = append(r.Records, vectors.Found{Name: e.Name, Unit: e.Unit, Channel: int(e.Channel), Value: e.Value()})
+		found := vectors.Found{
+			Name: e.Name, Unit: e.Unit, Channel: int(e.Channel), Value: e.Value(), Statistic: vectors.Statistics[e.Statistic],
+			Time: e.Offset.Milliseconds(),
+		}
+		if !e.Time.IsZero() {
+			found.Time = e.Time.UnixMilli()
+		}
+		r.Records = append(r.Records, found)
 	}
 	return r
 }

@@ -5,11 +5,13 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/zmesh/zmesh/runtime/engine"
 	"github.com/zmesh/zmesh/sdk/guest/abi"
+	"github.com/zmesh/zmesh/sdk/guest/vectors"
 )
 
 // decoderFuel is 50 times a strategy's: a decoder runs on a pool of its own, and its payloads are longer than an event.
@@ -41,27 +43,41 @@ type pool struct {
 
 // Decode runs a decoder by name. It blocks while all instances of its pool are at work. An error means that there is no answer
 // at all, a trap among others (*engine.Trap): the consumer has the raw bytes.
-func (m *Manager) Decode(ctx context.Context, name string, req Request) (Decoded, error) {
-	p, err := m.find(name)
+func (m *Manager) Decode(ctx context.Context, name string, req Request) (d Decoded, err error) {
+	err = m.decoder(ctx, name, func(v *version, i *engine.Instance) error {
+		d, err = decode(v, i, &req)
+		return err
+	})
 	if err != nil {
-		return Decoded{}, fmt.Errorf("decode: %w", err)
-	}
-	pool, err := p.enterPool()
-	if err != nil {
-		return Decoded{}, fmt.Errorf("decode with %q: %w", name, err)
-	}
-	defer pool.users.Done()
-	p.calls.Add(1)
-	d, err := pool.decode(ctx, &req)
-	if err != nil {
-		var trap *engine.Trap
-		if errors.As(err, &trap) {
-			p.traps.Add(1)
-			p.report(accident{version: pool.v, trap: err})
-		}
 		return Decoded{}, fmt.Errorf("decode with %q: %w", name, err)
 	}
 	return d, nil
+}
+
+// decoder lets a call work with an instance of a decoder, once one is free. Traps are counted and told.
+func (m *Manager) decoder(ctx context.Context, name string, work func(*version, *engine.Instance) error) error {
+	p, err := m.find(name)
+	if err != nil {
+		return err
+	}
+	pool, err := p.enterPool()
+	if err != nil {
+		return err
+	}
+	defer pool.users.Done()
+	p.calls.Add(1)
+	i, err := pool.take(ctx)
+	if err != nil {
+		return err
+	}
+	defer pool.give(i)
+	err = work(pool.v, i)
+	var trap *engine.Trap
+	if errors.As(err, &trap) {
+		p.traps.Add(1)
+		p.report(accident{version: pool.v, trap: err})
+	}
+	return err
 }
 
 // enterPool keeps the pool at work from being closed until users.Done.
@@ -134,45 +150,48 @@ func (p *pool) mend(context.Context) (int, error) { return 0, nil }
 
 func (p *pool) tell(s *Status) { s.Instances += len(p.slots) }
 
-// decode runs one payload through an instance. An error is a *engine.Trap, or says that the decoder has no answer.
-func (p *pool) decode(ctx context.Context, req *Request) (Decoded, error) {
-	i, err := p.take(ctx)
-	if err != nil {
-		return Decoded{}, err
-	}
-	defer p.give(i)
-	return decode(i, req)
-}
-
 // ErrNoAnswer says that a decoder could not say all that it wanted: half of an answer is none.
 var ErrNoAnswer = errors.New("the decoder has no answer: too many or too long records")
 
-func decode(i *engine.Instance, req *Request) (Decoded, error) {
+func decode(v *version, i *engine.Instance, req *Request) (Decoded, error) {
 	if err := writeRequest(i.Input(), req); err != nil {
 		return Decoded{}, err
 	}
-	out, err := i.Call(1)
+	list, consumed, err := callDecoder(i, abi.TagValue)
 	if err != nil {
 		return Decoded{}, err
 	}
+	d := accept(list, consumed, len(req.Payload))
+	v.schema.outside(&d)
+	return d, nil
+}
+
+// callDecoder runs the one item that stands in the input. It gives the records of the answer: of one kind, warnings and errors.
+func callDecoder(i *engine.Instance, tag uint8) (list []abi.Record, consumed int, err error) {
+	out, err := i.Call(1)
+	if err != nil {
+		return nil, 0, err
+	}
 	item, _, ok := engine.NextItem(out)
 	if !ok {
-		return Decoded{}, i.Fail(0, 1, errOutput)
+		return nil, 0, i.Fail(0, 1, errOutput)
 	}
 	status := binary.LittleEndian.Uint16(item[abi.OutStatus:])
 	if status == abi.StatusFailed {
-		return Decoded{}, ErrNoAnswer
+		return nil, 0, ErrNoAnswer
 	}
 	n := int(binary.LittleEndian.Uint16(item[abi.OutCount:]))
-	list, err := abi.ReadRecords(item[abi.OutHead:], n)
-	if status != abi.StatusOK || err != nil {
-		return Decoded{}, i.Fail(0, 1, errOutput)
+	list, err = abi.ReadRecords(item[abi.OutHead:], n)
+	if status != abi.StatusOK || err != nil || slices.ContainsFunc(list, func(r abi.Record) bool {
+		return r.Tag != tag && r.Tag != abi.TagWarning && r.Tag != abi.TagError
+	}) {
+		return nil, 0, i.Fail(0, 1, errOutput)
 	}
-	return accept(list, int(binary.LittleEndian.Uint32(item[abi.OutConsumed:])), len(req.Payload)), nil
+	return list, int(binary.LittleEndian.Uint32(item[abi.OutConsumed:])), nil
 }
 
-// errOutput says that a guest wrote what cannot be: sizes, counts or statuses.
-var errOutput = errors.New("its output is damaged: a size, a count or a status cannot be")
+// errOutput says that a guest wrote what cannot be: sizes, counts, tags or statuses.
+var errOutput = errors.New("its output is damaged: a size, a count, a tag or a status cannot be")
 
 // writeRequest writes the one item of a decoder's batch.
 func writeRequest(in []byte, req *Request) error {
@@ -180,39 +199,84 @@ func writeRequest(in []byte, req *Request) error {
 	if err != nil {
 		return err
 	}
-	received := int64(0)
-	if !req.Received.IsZero() {
-		received = req.Received.UnixMilli()
-	}
-	item, err := abi.AppendPayload(nil, req.Port, received, variables, req.Payload)
+	item, err := abi.AppendPayload(nil, req.Port, milli(req.Received), variables, req.Payload)
 	if err != nil {
 		return err
 	}
+	return writeItem(in, item, "payload")
+}
+
+func writeItem(in, item []byte, what string) error {
 	if len(item) > len(in) {
-		return fmt.Errorf("the payload and its variables take %d bytes and the decoder has room for %d", len(item), len(in))
+		return fmt.Errorf("the %s and its variables take %d bytes and the decoder has room for %d", what, len(item), len(in))
 	}
 	copy(in, item)
 	return nil
 }
 
-// validate runs a decoder's own vectors through an instance: a decoder that fails them never runs.
-func (decoderTrade) validate(v *version, i *engine.Instance) error {
+// validate asks a decoder for its schema and runs its own vectors through an instance: a decoder that fails them, or whose schema does
+// not cover them, never runs.
+func (decoderTrade) validate(v *version, i *engine.Instance) (err error) {
+	if v.schema, err = describe(i); err != nil {
+		return fmt.Errorf("it fails to describe itself: %w", err)
+	}
 	for k := range v.vectors.Vectors {
-		vec := &v.vectors.Vectors[k]
-		payload, err := vec.Bytes()
-		if err != nil {
-			return err
-		}
-		req := Request{Payload: payload, Port: vec.Port, Received: unixMilli(vec.Received), Variables: vec.Variables}
-		d, err := decode(i, &req)
-		if err == nil {
-			err = v.vectors.Check(vec, d.result())
-		}
-		if err != nil {
+		if err := v.try(i, &v.vectors.Vectors[k]); err != nil {
 			return fmt.Errorf("it fails its own vector: %w", err)
 		}
 	}
 	return nil
+}
+
+// try runs one vector, one way or both.
+func (v *version) try(i *engine.Instance, vec *vectors.Vector) error {
+	payload, err := vec.Bytes()
+	if err != nil {
+		return err
+	}
+	if vec.Encodes() {
+		if err := v.tryEncode(i, vec); err != nil || !vec.Decodes() {
+			return err
+		}
+	}
+	d, err := decode(v, i, &Request{Payload: payload, Port: vec.Port, Received: unixMilli(vec.Received), Variables: vec.Variables})
+	if err != nil {
+		return fmt.Errorf("%s: %w", vec.ID, err)
+	}
+	for k := range d.Records {
+		if r := &d.Records[k]; !v.schema.covers(r, abi.FieldDecoded) {
+			return fmt.Errorf("%s: it gives %s, which it does not describe", vec.ID, r.what())
+		}
+	}
+	return v.vectors.Check(vec, d.result())
+}
+
+func (v *version) tryEncode(i *engine.Instance, vec *vectors.Vector) error {
+	wanted, err := vec.Wanted()
+	if err != nil {
+		return err
+	}
+	req := EncodeRequest{Port: vec.Port, Now: unixMilli(vec.Received), Variables: vec.Variables}
+	for k := range wanted {
+		r, why := record(&wanted[k])
+		if why != "" {
+			return fmt.Errorf("%s: record %s: %s", vec.ID, wanted[k].Name, why)
+		}
+		req.Records = append(req.Records, r)
+	}
+	got, err := encode(v, i, &req)
+	if err != nil {
+		return fmt.Errorf("%s: %w", vec.ID, err)
+	}
+	return v.vectors.CheckPayload(vec, got.Payload, got.Errors)
+}
+
+// milli gives Unix ms; 0 for the zero time.
+func milli(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMilli()
 }
 
 func unixMilli(ms int64) (t time.Time) {

@@ -52,7 +52,8 @@ type Record struct {
 	Text      string  // UTF-8
 	Bool      bool
 	Bytes     []byte
-	Offset    time.Duration // from the time of receipt; whole ms, negative: before it
+	Offset    time.Duration // from the time of receipt; whole ms, negative: before it, at most 2^28 s after it
+	Time      time.Time     // whole ms; not zero: the payload says when, and Offset is 0
 	Channel   int32         // NoChannel if the format has none
 	Measure   Measure
 	Statistic Statistic

@@ -73,6 +73,7 @@ type version struct {
 	module  *engine.Module
 	config  []byte // list of values
 	vectors *vectors.File
+	schema  Schema // of a decoder that describes itself
 	since   time.Time
 }
 

@@ -1,6 +1,7 @@
 package vectors
 
 import (
+	"bytes"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -133,6 +134,10 @@ func (c *check) vendor() (wantErrors []string) {
 			wantErrors = append(wantErrors, fmt.Sprint(f.translate(text)))
 		case "note":
 		default:
+			if !bytes.HasPrefix(raw, []byte("{")) {
+				c.fail("expect.%s is not understood, and nothing may be left out", key)
+				continue
+			}
 			c.object(key+".", raw)
 		}
 	}

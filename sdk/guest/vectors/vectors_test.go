@@ -100,3 +100,122 @@ func TestVectorsThatSayTooMuch(t *testing.T) {
 		}
 	}
 }
+
+// The shapes of the field's own tests: units beside values, a list whose entries are keyed by several fields, resolved SenML, texts that are
+// numbers, and values that stand for no record.
+const shapes = `{"map": {
+  "t": {"record": "temperature", "unit": "Cel", "theirs": "°C"},
+  "b.type": {"record": "button"}, "b.more": {"record": "more", "absent": [null]},
+  "slave.id": {"record": "id", "form": "number"}, "slave.status": {"record": "status", "form": "hex"}, "slave.product": {"record": "product", "absent": [""]},
+  "Volume | Max | 1": {"record": "volume.storage1", "unit": "m3", "statistic": "maximum", "factor": 0.001},
+  "Raw |  | ": {"record": "raw", "form": "bytes"}, "Day |  | ": {"record": "day", "values": {"2000-00-00": null}},
+  "error": {"record": "", "values": {"e_cut": "is cut"}}
+ }, "entries": {"key": ["Quantity", "Function", "Storage"], "value": "Value"}, "vectors": [
+  {"id": "values", "payload": "00", "expect": {"values": {"t": 1, "b": {"type": "press", "more": null}}, "units": {"t": "°C"}, "note": "for people"}},
+  {"id": "list", "payload": "00", "expect": {"slave": {"id": "0012", "status": "1F", "product": ""}, "records": [
+     {"Quantity": "Volume", "Function": "Max", "Storage": "1", "Value": 5000}, {"Quantity": "Raw", "Value": "0E 4F"}, {"Quantity": "Day", "Value": "2000-00-00"}]}},
+  {"id": "resolved", "payload": "00", "received": 1498780179000, "expect": {"resolved": [
+     {"n": "a:x", "u": "V", "t": 1498780179, "v": 1, "s": 9, "l": "link"}, {"n": "a:x", "t": 1320067464.5, "vb": true}, {"n": "a:x", "t": 1498780178, "vs": "y"}]}},
+  {"id": "error", "payload": "00", "expect": {"error": "e_cut"}}
+ ]}`
+
+func shaped() []Result {
+	return []Result{
+		{Records: []Found{{Name: "button", Channel: -1, Value: "press"}, {Name: "temperature", Unit: "Cel", Channel: -1, Value: 1.0}}},
+		{Records: []Found{
+			{Name: "id", Value: 12.0},
+			{Name: "status", Value: 31.0},
+			{Name: "volume.storage1", Unit: "m3", Statistic: "maximum", Value: 5.0},
+			{Name: "raw", Value: []byte{0x0E, 0x4F}},
+			{Name: "day"},
+		}},
+		{Records: []Found{
+			{Name: "a:x", Unit: "V", Value: 1.0},
+			{Name: "a:x", Unit: "V", Statistic: "sum", Value: 9.0},
+			{Name: "a:x.l", Value: "link"},
+			{Name: "a:x", Time: 1320067464500, Value: true},
+			{Name: "a:x", Time: -1000, Value: "y"},
+		}},
+		{Errors: []string{"it is cut off"}},
+	}
+}
+
+func TestShapes(t *testing.T) {
+	f, err := Read([]byte(shapes))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, r := range shaped() {
+		if err := f.Check(&f.Vectors[i], r); err != nil {
+			t.Error(err)
+		}
+	}
+	for want, change := range map[string]func(r []Result){
+		"values: no record button":             func(r []Result) { r[0].Records[0].Name = "b" },
+		"nothing expects the record more":      func(r []Result) { r[0].Records = append(r[0].Records, Found{Name: "more"}) },
+		"list: no record volume.storage1":      func(r []Result) { r[1].Records[2].Statistic = "" },
+		"list: volume.storage1 is 6":           func(r []Result) { r[1].Records[2].Value = 6.0 },
+		"list: id is 13":                       func(r []Result) { r[1].Records[0].Value = 13.0 },
+		"list: raw is [14]":                    func(r []Result) { r[1].Records[3].Value = []byte{14} },
+		"list: day is x":                       func(r []Result) { r[1].Records[4].Value = "x" },
+		"resolved: a:x has the unit":           func(r []Result) { r[2].Records[0].Unit = "" },
+		"resolved: a:x is of 1498780179001 ms": func(r []Result) { r[2].Records[0].Time = 1 },
+		"resolved: no record a:x.l":            func(r []Result) { r[2].Records[2].Name = "a:x.k" },
+		"resolved: a:x is false":               func(r []Result) { r[2].Records[3].Value = false },
+		"error: error \"other\"":               func(r []Result) { r[3].Errors[0] = "other" },
+	} {
+		all, found := shaped(), ""
+		change(all)
+		for i, r := range all {
+			if err := f.Check(&f.Vectors[i], r); err != nil {
+				found += err.Error() + "\n"
+			}
+		}
+		if !strings.Contains(found, want) {
+			t.Errorf("%q, want %q in it", found, want)
+		}
+	}
+	for want, text := range map[string]string{
+		"t is in \"K\"":   `{"map": {"t": {"record": "t", "theirs": "C"}}, "vectors": [{"id": "a", "payload": "00", "expect": {"units": {"t": "K"}}}]}`,
+		"u is in \"K\"":   `{"vectors": [{"id": "a", "payload": "00", "expect": {"units": {"u": "K"}}}]}`,
+		"does not name":   `{"entries": {"key": ["q"], "value": "v"}, "vectors": [{"id": "a", "payload": "00", "expect": {"records": [{"q": "x", "v": 1, "w": 2}]}}]}`,
+		"or no v":         `{"entries": {"key": ["q"], "value": "v"}, "vectors": [{"id": "a", "payload": "00", "expect": {"records": [{"q": "x"}]}}]}`,
+		"field extra.a i": `{"vectors": [{"id": "a", "payload": "00", "expect": {"extra": {"a": 1}}}]}`,
+	} {
+		f, err := Read([]byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := f.Check(&f.Vectors[0], Result{}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %q in it", err, want)
+		}
+	}
+}
+
+func TestWanted(t *testing.T) {
+	f, err := Read([]byte(`{"vectors": [{"id": "a", "way": "both", "payload": "0A", "records": [
+		{"name": "x", "unit": "V", "channel": 2, "statistic": "mean", "time": -5, "value": 1.5}, {"name": "y", "value": {"hex": "0102"}},
+		{"name": "b", "value": true}, {"name": "t", "value": "text"}, {"name": "n", "value": null}]}]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, err := f.Vectors[0].Wanted()
+	if err != nil || len(list) != 5 || list[0].Number() != 1.5 || list[0].Channel != 2 || list[0].Offset != -5 || list[0].Statistic != 3 ||
+		list[1].Channel != -1 || string(list[1].Value) != "\x01\x02" || list[2].Bits != 1 || string(list[3].Value) != "text" || list[4].Type != 0 {
+		t.Errorf("%+v, %v", list, err)
+	}
+	if err := f.CheckPayload(&f.Vectors[0], []byte{10}, nil); err != nil {
+		t.Error(err)
+	}
+	for _, wrong := range []error{f.CheckPayload(&f.Vectors[0], []byte{11}, nil), f.CheckPayload(&f.Vectors[0], []byte{10}, []string{"no"})} {
+		if wrong == nil {
+			t.Error("it passes")
+		}
+	}
+	for want, value := range map[string]string{"is no {": `{"hex": "0"}`, "is no number": `[1]`} {
+		_, err := Read([]byte(`{"vectors": [{"id": "a", "way": "encode", "payload": "", "records": [{"name": "x", "value": ` + value + `}]}]}`))
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %q in it", err, want)
+		}
+	}
+}
