@@ -18,13 +18,15 @@ func (w *Worker) content(r *received) drop.Reason {
 	}
 	w.put = store.Put{
 		Key: r.key, Seq: r.Seq, Body: r.Body, Now: w.now.Mono, Wall: w.now.Wall, Face: uint32(r.face.id),
-		Producer: a.producer, Covered: a.covered, ByNumber: a.byNumber && !a.producer, NeverCache: w.naming(r.key).NeverCached(r.Name),
+		Producer: a.producer, Upstream: w.fromUpstream(r, &a), Covered: a.covered, ByNumber: a.byNumber && !a.producer,
+		NeverCache: w.naming(r.key).NeverCached(r.Name),
 	}
 	out := w.store.Put(&w.put)
 	switch out.Verdict {
 	case store.Conflict:
 		return drop.Conflict
 	case store.Suspect:
+		w.passNewest(r, &a)
 		return drop.Suspect
 	}
 	if out.Epoch {
@@ -46,6 +48,36 @@ func (w *Worker) content(r *received) drop.Reason {
 	return drop.None
 }
 
+// fromUpstream tells whether a content shows where the numbers of its name are at the producer, though it did not come from there: it was pushed
+// by our subscription, or is the newest of the best next hop. What was asked for by its number may be an old one, and says nothing (P-1).
+func (w *Worker) fromUpstream(r *received, a *claims) bool {
+	if a.producer || a.exact.Asks(r.face.id) {
+		return false
+	}
+	return a.covered || a.newest.Asks(r.face.id) && w.bestHop(r.key) == r.face.id
+}
+
+// bestHop is the cheapest next hop of a name that is up; 0 if there is none.
+func (w *Worker) bestHop(k name.Key) FaceID {
+	for _, h := range w.fib.Lookup(k) {
+		if w.usable(h.Face) != nil {
+			return h.Face
+		}
+	}
+	return 0
+}
+
+// passNewest gives those who ask for the newest what the way to the producer says it is, although the store keeps it aside: the producer may have
+// begun again, and who asks seldom would never see three consecutive numbers (P-1).
+func (w *Worker) passNewest(r *received, a *claims) {
+	if !w.put.Upstream || r.TTL == 0 || !a.newest.Asks(r.face.id) {
+		return
+	}
+	w.serial++
+	c := copies{w: w, key: r.key, body: r.Body, ttl: r.TTL - 1, reserved: r.Raw[0] & wire.ReservedFHDR}
+	w.satisfy(a.newest, r.face, &c)
+}
+
 // standing tells of a content that did not become the newest now whether it is not older than the newest known, which is what a
 // pending newest takes (P-15); and whether it is a far jump that is not believed yet (P-17).
 func (w *Worker) standing(r *received) (newest, doubtful bool) {
@@ -58,8 +90,7 @@ func (w *Worker) standing(r *received) (newest, doubtful bool) {
 
 // opened serves a content that was kept aside until the disk was asked whether it is an old one (P-1).
 func (w *Worker) opened(res *store.Result) {
-	producer := w.producer(res.Key)
-	f := w.face(producer)
+	f := w.face(FaceID(res.Face))
 	if f == nil {
 		return
 	}
@@ -174,6 +205,7 @@ func (w *Worker) epoch(r *received, out *store.Outcome) {
 		earlier := *r
 		earlier.Seq, earlier.Body = out.Released[i].Seq, out.Released[i].Body
 		a := w.claims(&earlier)
+		a.newest = nil // what released it is newer
 		w.serve(&earlier, &a, true)
 	}
 }
@@ -191,7 +223,12 @@ func (w *Worker) serve(r *received, a *claims, newest bool) (served int) {
 	if a.exact != nil {
 		served += w.satisfy(a.exact, r.face, &c)
 	}
-	if a.newest != nil && newest {
+	switch {
+	case a.newest == nil || !newest:
+	case reply: // with TTL 7 the next forwarder too knows it for what was there before (P-21)
+		stored := copies{w: w, key: r.key, body: r.Body, ttl: wire.MaxTTL}
+		served += w.satisfy(a.newest, r.face, &stored)
+	default:
 		served += w.satisfy(a.newest, r.face, &c)
 	}
 	w.eachWildEntry(r.key, r.Seq, func(e *table.Entry) { served += w.satisfyWild(e, r, &c, newest) })

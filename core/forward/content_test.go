@@ -285,7 +285,7 @@ func TestP1ANewEpochServesWhoWaits(t *testing.T) {
 		l.reader.nothing()
 		sub.nothing()
 		sensor.send(l.content(temp, first+2, "x"))
-		l.reader.wants(wire.Content, first)
+		l.reader.wants(wire.Content, first+2)
 		sub.wantsSeqs(first, first+1, first+2)
 		if got := l.happened(forward.EpochOpened); got != 1 {
 			t.Errorf("%d events, want 1", got)

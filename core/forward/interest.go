@@ -79,7 +79,7 @@ type finding struct {
 	stale    bool   // there is a newest, but it may not be the newest (P-15)
 	wait     bool   // it will come: from disk, or when it is committed (P-13)
 	producer bool   // asked by the producer face itself, which is never asked in turn (P-13)
-	final    bool   // this node is the first hop and does not have it: Return 2 (P-6)
+	final    bool   // this node is the first hop, nobody else can be asked, and it does not have it: Return 2 (P-6)
 }
 
 func (w *Worker) search(r *received) finding {
@@ -99,7 +99,7 @@ func (w *Worker) search(r *received) finding {
 	case store.OnDisk:
 		f.wait = w.store.Fetch(r.key, r.Seq)
 	default:
-		f.final = f.producer || producer == 0 && w.firstHop(r.key)
+		f.final = f.producer || producer == 0 && w.firstHop(r.key) && (storeOnly(r) || r.TTL == 0 || !w.elsewhere(r))
 	}
 	return f
 }
@@ -108,6 +108,16 @@ func (w *Worker) search(r *received) finding {
 func (w *Worker) unconfirmed(k name.Key) bool {
 	known, _ := w.store.Known(k)
 	return known.Class == store.Memory
+}
+
+// elsewhere tells whether a name has a next hop besides the asker: another node may have a copy of what the first hop lost.
+func (w *Worker) elsewhere(r *received) bool {
+	for _, h := range w.fib.Lookup(r.key) {
+		if h.Face != r.face.id && w.usable(h.Face) != nil {
+			return true
+		}
+	}
+	return false
 }
 
 // firstHop tells whether the name was published here, so that what is not here never existed or is gone (P-6).
@@ -355,7 +365,33 @@ func (w *Worker) transmit(e *table.Entry, in *table.In, f *Face) bool {
 	}
 	w.stats.Forwarded++
 	w.record(e, in, f)
+	w.watch(e, in, f)
 	return true
+}
+
+// watch lets the silence of a producer that is up be an answer: at half the expiry of the Interest its first hop says that the number is gone (P-6),
+// as it sends a stored newest then (P-15). A number that is yet to come is waited for, and a device that sleeps (P-8).
+func (w *Worker) watch(e *table.Entry, in *table.In, f *Face) {
+	if e.Key.Seq == wire.SeqNewest || e.Fallback != 0 || w.producer(e.Key.Name) != f.id {
+		return
+	}
+	if f.cfg.Proxy && w.sleeps(e.Key.Name, f) {
+		return
+	}
+	if known, _ := w.store.Known(e.Key.Name); known.Published && !wire.Newer(e.Key.Seq, known.Newest) {
+		e.Fallback = w.now.Mono + (in.Deadline-w.now.Mono)/2
+	}
+}
+
+// silence is what the producer has said by half the expiry: nothing. Other next hops are asked before that is the last word.
+func (w *Worker) silence(e *table.Entry) {
+	e.Fallback = 0
+	o := e.Out(w.producer(e.Key.Name))
+	if o == nil || o.Held || o.Returned != 0 {
+		return
+	}
+	o.Node = w.n.cfg.ID
+	w.takeReturn(e, o, wire.ReturnNotHere)
 }
 
 // record notes that a face was asked with the bytes of an in-record. They replace what the face knew: whoever waits longer
@@ -417,7 +453,7 @@ func (w *Worker) conclude(e *table.Entry, final wire.ReturnReason) {
 		w.concludeWild(e)
 		return
 	}
-	if e.Fallback != 0 {
+	if e.Fallback != 0 && e.Key.Seq == wire.SeqNewest {
 		w.fallBack(e)
 		return
 	}
@@ -445,9 +481,10 @@ func (w *Worker) countUnsent(e *table.Entry, why wire.ReturnReason) {
 }
 
 // verdict chooses among the reasons of the faces that returned: what is final first, then what may pass (P-6). node is where
-// it was said first: with reason 6, where the TTL ended, which is what a trace asks (P-18).
+// it was said first: with reason 6, where the TTL ended, which is what a trace asks (P-18). What a first hop does not have, and no
+// other node either, is gone.
 func (w *Worker) verdict(e *table.Entry) (why wire.ReturnReason, node uint32) {
-	if len(e.Outs) == 0 && e.Key.Seq != wire.SeqNewest && w.firstHop(e.Key.Name) {
+	if e.Key.Seq != wire.SeqNewest && e.Wild == nil && !busy(e) && w.firstHop(e.Key.Name) {
 		return wire.ReturnNotHere, w.n.cfg.ID
 	}
 	for _, reason := range [...]wire.ReturnReason{
@@ -460,6 +497,16 @@ func (w *Worker) verdict(e *table.Entry) (why wire.ReturnReason, node uint32) {
 		}
 	}
 	return wire.ReturnNoRoute, w.n.cfg.ID
+}
+
+// busy tells whether a face has returned the Interest for a cause that passes.
+func busy(e *table.Entry) bool {
+	for i := range e.Outs {
+		if e.Outs[i].Returned == wire.ReturnCongestion {
+			return true
+		}
+	}
+	return false
 }
 
 // giveUp returns the Interest to each asker with that asker's bytes and removes the entry (P-6).

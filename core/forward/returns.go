@@ -104,7 +104,7 @@ func (w *Worker) unask(e *table.Entry, face FaceID) {
 	w.schedule(e)
 }
 
-// schedule sets the entry's one timer: to the next in-record that runs out, to the stored newest (P-15), or to the moment at
+// schedule sets the entry's one timer: to the next in-record that runs out, to the stored newest (P-15), to a producer's silence (P-6), or to the moment at
 // which the faces that were asked have forgotten the Interest while a merged asker still waits.
 func (w *Worker) schedule(e *table.Entry) {
 	next := time.Duration(0)
@@ -178,6 +178,10 @@ func (w *Worker) pitDue(e *table.Entry) {
 // fallBack sends the stored newest to all who wait for one (P-15). The entry stays as our own until the faces that were
 // asked have had their time, so that what they send still counts as solicited and is stored.
 func (w *Worker) fallBack(e *table.Entry) {
+	if e.Key.Seq != wire.SeqNewest {
+		w.silence(e)
+		return
+	}
 	e.Fallback = 0
 	if e.Wild != nil {
 		w.paceAll(e)

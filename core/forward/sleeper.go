@@ -69,13 +69,10 @@ func (w *Worker) wake(s *sleeper, f *Face) {
 // hold keeps an Interest for a sleeper instead of sending it: at most Held of them, each no longer than its expiry. It tells
 // whether the face's device sleeps. One for which there is no room counts as returned for congestion.
 func (w *Worker) hold(e *table.Entry, in *table.In, f *Face) bool {
-	if !f.cfg.Proxy {
+	if !f.cfg.Proxy || !w.sleeps(e.Key.Name, f) {
 		return false
 	}
-	s, ok := w.proxies.Get(e.Key.Name)
-	if !ok || s.face != f.id || w.now.Mono-s.heard >= w.lim.ProxyHold {
-		return false
-	}
+	s, _ := w.proxies.Get(e.Key.Name)
 	o := e.Upsert(f.id)
 	if o.Held && o.Deadline >= in.Deadline {
 		return true
@@ -97,6 +94,12 @@ func (w *Worker) hold(e *table.Entry, in *table.In, f *Face) bool {
 	s.held = append(s.held, e.Key)
 	w.stats.Held++
 	return true
+}
+
+// sleeps tells whether the device of a name, at a face that serves sleepers, is one.
+func (w *Worker) sleeps(k name.Key, f *Face) bool {
+	s, ok := w.proxies.Get(k)
+	return ok && s.face == f.id && w.now.Mono-s.heard < w.lim.ProxyHold
 }
 
 // dropStaleHeld takes out what is no longer pending.

@@ -30,7 +30,7 @@ func (w *Worker) wildcard(r *received, asked wire.Asked, has, replayed bool, mas
 		w.askWild(e, in)
 	}
 	alone := expiry == 0 || r.TTL == 0 || !e.Live(w.now.Mono, in.Face)
-	w.pace(e.Key, in.Face, alone)
+	w.pace(e, in.Face, alone)
 	if r.Seq == wire.SeqNewest && !alone && e.Fallback == 0 { // P-15
 		e.Fallback = w.now.Mono + expiry/2
 	}
@@ -38,14 +38,15 @@ func (w *Worker) wildcard(r *received, asked wire.Asked, has, replayed bool, mas
 	return w.endWild(e, in, r, expiry)
 }
 
-// askedAnew lets a face that asks again, rather than repeats itself, have every name again.
+// askedAnew lets a face that asks again, rather than repeats itself, have the names that follow and then every name again: one Interest is
+// answered for a limited number of them (P-5), and who asks on gets them all.
 func (w *Worker) askedAnew(r *received, asked wire.Asked) {
 	e := w.pit.Find(table.PITKey{Name: r.key, Seq: r.Seq})
 	if e == nil {
 		return
 	}
 	if in := e.In(r.face.id); in == nil || in.Asked != asked { // also one whose last Interest has expired
-		e.Wild.Forget(r.face.id)
+		e.Wild.Anew(r.face.id)
 	}
 }
 
@@ -183,7 +184,8 @@ func (w *Worker) satisfyWild(e *table.Entry, r *received, c *copies, newest bool
 type pacer struct {
 	paceKey
 	cursor name.Key
-	stale  bool // also what may not be the newest (P-15)
+	last   name.Key // that was sent; 0: none
+	stale  bool     // also what may not be the newest (P-15)
 }
 
 // paceKey is what a pacer answers: an Interest for a pattern from a face. There is one pacer for it, however often it is repeated.
@@ -193,15 +195,15 @@ type paceKey struct {
 }
 
 // pace starts the store's answers for one asker, or lets them begin again.
-func (w *Worker) pace(key table.PITKey, face FaceID, stale bool) {
-	k := paceKey{key, face}
+func (w *Worker) pace(e *table.Entry, face FaceID, stale bool) {
+	k, from := paceKey{e.Key, face}, e.Wild.Walks[face].From
 	if id, under := w.pacing[k]; under {
 		p := w.pacers.At(id)
-		p.cursor, p.stale = 0, p.stale || stale
+		p.cursor, p.last, p.stale = from, 0, p.stale || stale
 		return
 	}
 	id := w.pacers.Alloc()
-	*w.pacers.At(id) = pacer{paceKey: k, stale: stale}
+	*w.pacers.At(id) = pacer{paceKey: k, cursor: from, stale: stale}
 	w.pacing[k] = id
 	w.paceDue(id)
 }
@@ -210,7 +212,7 @@ func (w *Worker) pace(key table.PITKey, face FaceID, stale bool) {
 func (w *Worker) paceAll(e *table.Entry) {
 	for i := range e.Ins {
 		if e.Ins[i].Face != Self {
-			w.pace(e.Key, e.Ins[i].Face, true)
+			w.pace(e, e.Ins[i].Face, true)
 		}
 	}
 }
@@ -241,11 +243,20 @@ func (w *Worker) paceOn(p *pacer) (more bool) {
 	limit, room := int32(w.lim.WildcardAnswers), true
 	burst := max(w.lim.WildcardBurst/len(w.n.workers), 1)
 	p.cursor, more = w.store.Match(pattern, p.cursor, burst, func(found name.Key) bool {
-		if room = in.Answers.Add(1) <= limit; !room || !w.answerWild(e, p, f, found) {
+		switch room = in.Answers.Add(1) <= limit; {
+		case room && w.answerWild(e, p, f, found):
+			p.last = found
+		default:
 			in.Answers.Add(-1)
 		}
 		return room
 	})
+	switch {
+	case !more:
+		e.Wild.Reached(f.id, 0)
+	case !room && p.last != 0:
+		e.Wild.Reached(f.id, p.last)
+	}
 	return more && room
 }
 

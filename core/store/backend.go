@@ -91,5 +91,6 @@ type Result struct {
 	Ext    uint64
 	Body   []byte // nil: not there, or of a commit no longer in memory. Valid until yield returns
 	Newest Newest // of a read for the newest
+	Face   uint32 // of DoneOpened: where it came from
 	Epoch  bool   // of DoneOpened: this content opened the epoch
 }

@@ -5,8 +5,8 @@
 //
 // FSEQ has 24 bits and comes round. The store extends it to 64 bits as contents arrive (ext = epoch<<24 | FSEQ), by the
 // rules P-1 and P-17, all of which are in order.go and suspects.go: late numbers keep their place; a far jump forward is
-// stored but not newest until two successors follow; a jump backward opens a new epoch only from the producer face and
-// after three consecutive numbers, none of which is byte-identical to a stored frame, in memory or on disk.
+// stored but not newest until two successors follow; a jump backward opens a new epoch only from the producer face, or from
+// the face that is the way to it, and after three consecutive numbers, none of which is byte-identical to a stored frame, in memory or on disk.
 //
 // # Memory
 //

@@ -74,6 +74,7 @@ type Put struct {
 	Wall       int64         // Unix ms
 	Face       uint32
 	Producer   bool  // came from the name's producer face (P-17)
+	Upstream   bool  // came unasked, or as the newest, from the face that is the name's way to its producer: it may open an epoch too (P-1)
 	Covered    bool  // came through a live upstream subscription (P-16)
 	ByNumber   bool  // came because its number was asked for: that does not show that it is the newest (P-15)
 	NeverCache bool  // the name's class is never cached
@@ -135,7 +136,7 @@ func (s *Shard) Put(p *Put) Outcome {
 	if twin != 0 {
 		return s.duplicate(id, e, p, twin)
 	}
-	if p.Producer && s.mayOpen(e, p, st, clash) {
+	if (p.Producer || p.Upstream) && s.mayOpen(e, p, st, clash) {
 		return s.putAside(id, e, p)
 	}
 	if clash {
@@ -146,18 +147,18 @@ func (s *Shard) Put(p *Put) Outcome {
 	return s.admit(id, e, p, ext, st)
 }
 
-// mayOpen tells whether a content of the producer face is a candidate of a new epoch (P-1): a backward jump, other bytes
+// mayOpen tells whether a content of the producer face, or of the way to it, is a candidate of a new epoch (P-1): a backward jump, other bytes
 // under a stored number, or the number after such a one. A number that is ahead is believed at once, unless it completes a
 // run: an honest newcomer must not wait because of one odd frame before it.
 func (s *Shard) mayOpen(e *entry, p *Put, st step, clash bool) bool {
-	if clash || st == back {
+	if p.Producer && clash || st == back || st == late && clash { // other bytes under the newest number alone are no beginning, unless the producer itself says so
 		return true
 	}
 	r := s.runOf(e)
 	if !r.continuedBy(p) {
 		return false
 	}
-	return st == late || st == same || r.n+1 >= epochRun
+	return clash || st == late || st == same || r.n+1 >= epochRun
 }
 
 // compare looks for stored contents with p's number: twin is the ext of a byte-identical one, in whatever epoch; clash
@@ -217,7 +218,7 @@ func (s *Shard) heardAgain(e *entry, p *Put) {
 // admit takes a content that has its place in the order.
 func (s *Shard) admit(id uint32, e *entry, p *Put, ext uint64, st step) Outcome {
 	out := Outcome{Ext: ext, Newest: s.advance(e, p, ext, st)}
-	if out.Newest && p.Producer {
+	if out.Newest && (p.Producer || p.Upstream) {
 		s.dropRun(e)
 	}
 	out.Cause = s.keep(id, e, p, ext)

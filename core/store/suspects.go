@@ -225,6 +225,6 @@ func (s *Shard) checked(c *Completion, yield func(Result)) {
 	s.beginEpoch(id, e, r)
 	s.endRun(e)
 	for i, f := range s.released {
-		yield(Result{Done: DoneOpened, Key: c.Key, Seq: f.Seq, Asked: f.Seq, Ext: f.Ext, Body: f.Body, Epoch: i == 0})
+		yield(Result{Done: DoneOpened, Key: c.Key, Seq: f.Seq, Asked: f.Seq, Ext: f.Ext, Body: f.Body, Face: f.Face, Epoch: i == 0})
 	}
 }

@@ -56,7 +56,7 @@ type Entry struct {
 	Ins      []In
 	Outs     []Out
 	Timer    TimerID
-	Fallback time.Duration // when the stored newest is sent if nothing newer came (P-15); 0: no copy
+	Fallback time.Duration // when the stored newest is sent if nothing newer came (P-15), or a producer's silence is an answer (P-6); 0: never
 	Waiting  bool          // for the store: a commit (P-13) or a read from disk
 	Wild     *Wild         // of a wildcard name only (P-5)
 
@@ -69,6 +69,24 @@ type Entry struct {
 // Wild is what a wildcard entry remembers: which name was sent to which face, since each is answered once (P-5).
 type Wild struct {
 	Answered map[WildAnswer]struct{}
+	Walks    map[FaceID]Walk
+}
+
+// Walk is how far the store's answers to a face have come: each of its Interests gets a limited number of them, and the next one those
+// that follow (P-5).
+type Walk struct {
+	From, To name.Key // behind From the present Interest's began, behind To the next one's will; 0: at the first name
+}
+
+// Anew lets the next Interest of a face have names once more that it has had, beginning where the one before came to.
+func (w *Wild) Anew(face FaceID) {
+	w.forget(face)
+	w.Walks[face] = Walk{From: w.Walks[face].To}
+}
+
+// Reached notes how far the answers to a face's present Interest have come.
+func (w *Wild) Reached(face FaceID, to name.Key) {
+	w.Walks[face] = Walk{From: w.Walks[face].From, To: to}
 }
 
 // WildAnswer is one name that one face has had.
@@ -90,8 +108,7 @@ func (w *Wild) Once(face FaceID, k name.Key) bool {
 	return true
 }
 
-// Forget lets a face have every name once more: it has asked anew.
-func (w *Wild) Forget(face FaceID) {
+func (w *Wild) forget(face FaceID) {
 	for a := range w.Answered {
 		if a.Face == face {
 			delete(w.Answered, a)
@@ -196,7 +213,7 @@ func (p *PIT) Insert(k PITKey, mask uint8) *Entry {
 	e := p.slab.At(i)
 	e.Key, e.ID, e.Ins, e.Outs = k, i, e.in0[:0], e.out0[:0]
 	if mask != 0 {
-		e.Wild = &Wild{Answered: map[WildAnswer]struct{}{}}
+		e.Wild = &Wild{Answered: map[WildAnswer]struct{}{}, Walks: map[FaceID]Walk{}}
 		p.wilds++
 		p.masks[mask&63]++
 	}

@@ -175,11 +175,18 @@ func TestEntryOuts(t *testing.T) {
 }
 
 func TestP5EachNameOnceForEachFace(t *testing.T) {
-	w := &Wild{Answered: map[WildAnswer]struct{}{}}
+	w := &Wild{Answered: map[WildAnswer]struct{}{}, Walks: map[FaceID]Walk{}}
 	if !w.Once(1, 7) || w.Once(1, 7) || !w.Once(2, 7) || !w.Once(1, 8) {
 		t.Error("a name is sent once to each face")
 	}
-	w.Forget(1)
+	w.Reached(1, 8)
+	if w.Walks[1] != (Walk{To: 8}) {
+		t.Errorf("%+v", w.Walks)
+	}
+	w.Anew(1)
+	if w.Walks[1] != (Walk{From: 8}) {
+		t.Errorf("the next Interest goes on where the last one came to: %+v", w.Walks)
+	}
 	if !w.Once(1, 7) || w.Once(2, 7) {
 		t.Error("a face that asks anew has every name again, others have not")
 	}

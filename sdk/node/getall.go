@@ -12,7 +12,7 @@ import (
 
 // GetAll asks for a content of every name that a wildcard name matches (P-5) and calls each with what comes, each content once,
 // until the context ends, which is no error, or each gives one. seq is a number or wire.SeqNewest. Nothing says that all
-// have come: forwarders pace their answers, and each store gives 64 at most.
+// have come: a store gives 64 names at most for one Interest, and the next ones for the next, which leaves each second.
 func (n *Node) GetAll(ctx context.Context, pattern name.Name, seq uint32, each func(Content) error) error {
 	if seq != wire.SeqNewest {
 		if err := checkSeq(seq); err != nil {
@@ -38,9 +38,12 @@ func (n *Node) GetAll(ctx context.Context, pattern name.Name, seq uint32, each f
 	return nil
 }
 
-// collect hands on what comes until the Interest has expired.
+// askOn is when a pattern is asked for again: before its Interest expires, so that stores go on where they were.
+const askOn = askExpiry / 2
+
+// collect hands on what comes until it is time for the next Interest.
 func (s *Subscription) collect(ctx context.Context, seq uint32, each func(Content) error) error {
-	ctx, cancel := context.WithDeadline(ctx, time.Now().Add(askExpiry))
+	ctx, cancel := context.WithDeadline(ctx, time.Now().Add(askOn))
 	defer cancel()
 	for {
 		u, err := s.Next(ctx)
