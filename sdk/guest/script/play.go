@@ -22,12 +22,13 @@ type Open func(settings []Setting) (Machine, error)
 // form is the events and the answers of a kind of plugin. It keeps what the host would keep for the plugin, from one event to the
 // next.
 type form interface {
-	// item writes an event as an item of the input region.
-	item(e *Event) ([]byte, error)
-	// answer reads what an item of the output region says, a line for each command, and keeps what is to be kept. It is given what
-	// is behind the item's head, cut to its size, and the number of commands that the head tells.
-	answer(out []byte, n int) ([]string, error)
+	// event reads an event. It is called once to find the mistakes of a file, and once for each time that the file is run.
+	event(e *Event) (ask, error)
 }
+
+// ask does with a machine what an event asks for: usually one [call]. It gives a line for each command of the answer and keeps what
+// is to be kept. An error is what a node would take for a trap.
+type ask func(Machine) ([]string, error)
 
 // forms are the kinds of plugin that have events.
 var forms = map[string]func() form{
@@ -112,44 +113,61 @@ func (p *player) play(c *Case) (r Result, err error) {
 			return r, p.file.located(&c.Event, err)
 		}
 	}
-	item, err := p.form.item(&c.Event)
+	ask, err := p.form.event(&c.Event)
 	if err != nil {
 		return r, p.file.located(&c.Event, err)
 	}
-	in := p.machine.Input()
-	if len(item) > len(in) {
-		return r, p.file.located(&c.Event, fmt.Errorf("the event takes %d bytes and the plugin has room for %d", len(item), len(in)))
-	}
-	copy(in, item)
 	r = Result{Line: c.Event.At, Event: strings.TrimSpace(p.file.lines[c.Event.At-1]), Want: c.Want}
-	if r.Got, r.Err = p.call(); r.Err != nil {
+	r.Got, r.Err = ask(p.machine)
+	switch {
+	case errors.Is(r.Err, errFailed):
+		r.Got, r.Err = []string{Failed}, nil
+	case r.Err != nil:
 		r.Got, p.machine = []string{Trapped}, nil
+	case len(r.Got) == 0:
+		r.Got = []string{Nothing}
 	}
 	return r, nil
 }
 
-// call hands over the one item and reads the answer.
-func (p *player) call() ([]string, error) {
-	out, err := p.machine.Call(1)
-	if err != nil {
-		return nil, err
-	}
-	if len(out) < abi.OutHead {
-		return nil, errOutput
-	}
-	size, status := binary.LittleEndian.Uint32(out), binary.LittleEndian.Uint16(out[abi.OutStatus:])
-	switch {
-	case size < abi.OutHead || size%8 != 0 || size > uint32(len(out)) || status > abi.StatusFailed:
-		return nil, errOutput
-	case status == abi.StatusFailed:
-		return []string{Failed}, nil
-	}
-	lines, err := p.form.answer(out[abi.OutHead:size], int(binary.LittleEndian.Uint16(out[abi.OutCount:])))
-	if len(lines) == 0 && err == nil {
-		lines = []string{Nothing}
-	}
-	return lines, err
+// answer is an item of the output region.
+type answer struct {
+	status uint16
+	head   []byte // of the item, abi.OutHead bytes
+	n      int    // commands or records
+	list   []byte // they
 }
 
-// errOutput says that a plugin wrote what cannot be.
-var errOutput = errors.New("its output is damaged: a size, a count or a status cannot be")
+// call hands over one item and takes its answer apart.
+func call(m Machine, item []byte) (a answer, err error) {
+	in := m.Input()
+	if len(item) > len(in) {
+		return a, fmt.Errorf("the event takes %d bytes and the plugin has room for %d", len(item), len(in))
+	}
+	copy(in, item)
+	out, err := m.Call(1)
+	switch {
+	case err != nil:
+		return a, err
+	case len(out) < abi.OutHead:
+		return a, errOutput
+	}
+	size := binary.LittleEndian.Uint32(out)
+	if size < abi.OutHead || size%8 != 0 || size > uint32(len(out)) {
+		return a, errOutput
+	}
+	a.status, a.n = binary.LittleEndian.Uint16(out[abi.OutStatus:]), int(binary.LittleEndian.Uint16(out[abi.OutCount:]))
+	a.head, a.list = out[:abi.OutHead], out[abi.OutHead:size]
+	if a.status == abi.StatusFailed {
+		return a, errFailed
+	}
+	return a, nil
+}
+
+var (
+	// errOutput says that a plugin wrote what cannot be.
+	errOutput = errors.New("its output is damaged: a size, a count or a status cannot be")
+
+	// errFailed says that it has no answer.
+	errFailed = errors.New("the plugin has no answer")
+)

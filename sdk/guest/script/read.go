@@ -171,7 +171,7 @@ func (r *reader) event(lines []*Line, divided bool) {
 	c.next = r.at
 	r.pending, r.waits = Case{}, 0
 	r.file.Cases = append(r.file.Cases, c)
-	if _, err := r.form.item(&c.Event); err != nil {
+	if _, err := r.form.event(&c.Event); err != nil {
 		r.wrong = append(r.wrong, r.file.located(&c.Event, err))
 	}
 }

@@ -275,7 +275,7 @@ func TestDamagedAnswers(t *testing.T) {
 		{"output is damaged", []byte{1, 2, 3}},
 		{"output is damaged", item(40, 2, 0)},
 		{"output is damaged", item(40, 0, 2)},
-		{"has 5 commands", item(40, 0, 5)},
+		{"has 5 commands", append(item(24+5*abi.CommandSize, 0, 5), make([]byte, 4*abi.CommandSize)...)},
 		{"a command that cannot be", item(40, 0, 1, 99)},
 		{"a command that cannot be", item(40, 0, 1, abi.SendFirst, 0)},
 		{"a command that cannot be", item(40, 0, 1, abi.SendReturn, 0, 7)},

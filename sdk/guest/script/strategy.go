@@ -53,6 +53,17 @@ const (
 	defaultTTL = 7
 )
 
+func (s *strategy) event(e *Event) (ask, error) {
+	item, err := s.item(e)
+	return func(m Machine) ([]string, error) {
+		a, err := call(m, item)
+		if err != nil {
+			return nil, err
+		}
+		return commands(&a)
+	}, err
+}
+
 func (s *strategy) item(e *Event) ([]byte, error) {
 	kind, ok := code(strategyEvents, e.Verb)
 	if !ok {
@@ -109,15 +120,16 @@ func hop(l *Line, in uint32, b []byte) error {
 // errCommand says that a command cannot be, which a node takes for a trap.
 var errCommand = errors.New("its output has a command that cannot be")
 
-func (s *strategy) answer(out []byte, n int) (lines []string, err error) {
-	if n > abi.MaxCommands {
-		return nil, fmt.Errorf("its output has %d commands, at most %d are allowed", n, abi.MaxCommands)
-	}
-	if n*abi.CommandSize > len(out) {
+// commands writes an answer.
+func commands(a *answer) (lines []string, err error) {
+	switch {
+	case a.status != abi.StatusOK || a.n*abi.CommandSize > len(a.list):
 		return nil, errOutput
+	case a.n > abi.MaxCommands:
+		return nil, fmt.Errorf("its output has %d commands, at most %d are allowed", a.n, abi.MaxCommands)
 	}
-	for ; n > 0; n, out = n-1, out[abi.CommandSize:] {
-		line := command(out)
+	for b := a.list; len(lines) < a.n; b = b[abi.CommandSize:] {
+		line := command(b)
 		if line == "" {
 			return nil, errCommand
 		}
