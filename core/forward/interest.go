@@ -484,29 +484,30 @@ func (w *Worker) countUnsent(e *table.Entry, why wire.ReturnReason) {
 // it was said first: with reason 6, where the TTL ended, which is what a trace asks (P-18). What a first hop does not have, and no
 // other node either, is gone.
 func (w *Worker) verdict(e *table.Entry) (why wire.ReturnReason, node uint32) {
-	if e.Key.Seq != wire.SeqNewest && e.Wild == nil && !busy(e) && w.firstHop(e.Key.Name) {
+	if o := returnedAs(e, wire.ReturnNotHere); o != nil {
+		return o.Returned, cmp.Or(o.Node, w.n.cfg.ID)
+	}
+	if e.Key.Seq != wire.SeqNewest && e.Wild == nil && returnedAs(e, wire.ReturnCongestion) == nil && w.firstHop(e.Key.Name) {
 		return wire.ReturnNotHere, w.n.cfg.ID
 	}
 	for _, reason := range [...]wire.ReturnReason{
-		wire.ReturnNotHere, wire.ReturnCongestion, wire.ReturnTTL, wire.ReturnExpired, wire.ReturnRefused, wire.ReturnNoRoute,
+		wire.ReturnCongestion, wire.ReturnTTL, wire.ReturnExpired, wire.ReturnRefused, wire.ReturnNoRoute,
 	} {
-		for i := range e.Outs {
-			if o := &e.Outs[i]; o.Returned == reason {
-				return reason, cmp.Or(o.Node, w.n.cfg.ID)
-			}
+		if o := returnedAs(e, reason); o != nil {
+			return reason, cmp.Or(o.Node, w.n.cfg.ID)
 		}
 	}
 	return wire.ReturnNoRoute, w.n.cfg.ID
 }
 
-// busy tells whether a face has returned the Interest for a cause that passes.
-func busy(e *table.Entry) bool {
+// returnedAs finds a face that has returned the Interest for a reason, or nil.
+func returnedAs(e *table.Entry, why wire.ReturnReason) *table.Out {
 	for i := range e.Outs {
-		if e.Outs[i].Returned == wire.ReturnCongestion {
-			return true
+		if o := &e.Outs[i]; o.Returned == why {
+			return o
 		}
 	}
-	return false
+	return nil
 }
 
 // giveUp returns the Interest to each asker with that asker's bytes and removes the entry (P-6).
