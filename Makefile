@@ -1,7 +1,8 @@
 # make          build bin/zmesh
 # make test     format, vet, staticcheck and all tests; with -race where there is a C compiler
 # make soak     the long tests and the fuzz tests; SOAK is the fraction of their full length (SOAK=0.1 is a tenth)
-# make bench    the benchmarks
+# make bench    what a forwarder carries, beside the limit of this machine; takes 4 minutes
+# make micro    the benchmarks of single packages
 # make demo     the whole system in one go, on this machine alone
 #
 # Needed: Go, make, git. The first `make test` downloads what go.mod and .ci/tools/go.mod name; from then on it works offline.
@@ -21,7 +22,7 @@ endif
 
 .DEFAULT_GOAL := build
 
-.PHONY: build test format vet staticcheck tests soak bench demo clean
+.PHONY: build test format vet staticcheck tests soak bench micro demo clean
 
 # The plugins that ship are built to wasm and embedded in the binary. A module is built again when its source, the guest SDK or the
 # step that builds it has changed.
@@ -68,7 +69,14 @@ soak: $(BUILTIN)
 	@echo 'soak tests, fraction $(SOAK), $(RACE_TEXT)'
 	ZMESH_PLUGINS=1 ZMESH_SOAK=$(SOAK) $(RACE) -run '^TestSoak' -timeout 6h ./...
 
-bench: $(BUILTIN)
+# The forwarder on one CPU and the load on another, where there are two. BENCH has more flags, or a scenario.
+BENCH ?=
+CPUS := $(shell [ "$$(nproc 2>/dev/null || echo 1)" -lt 2 ] || echo --cpu 0,1)
+
+bench: build
+	bin/zmesh bench $(CPUS) $(BENCH)
+
+micro: $(BUILTIN)
 	go test -run '^$$' -bench . -benchmem ./...
 
 demo: build

@@ -108,7 +108,7 @@ func newRoot(in io.Reader, out, errOut io.Writer) (*cobra.Command, *env) {
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return fmt.Errorf("%w: see \"%s --help\"", err, c.CommandPath())
 	})
-	root.AddCommand(e.runCommand(), e.checkCommand(), e.demoCommand())
+	root.AddCommand(e.runCommand(), e.checkCommand(), e.demoCommand(), e.benchCommand())
 	root.AddCommand(e.operatorCommands()...)
 	root.AddCommand(e.toolCommands()...)
 	root.SetHelpCommand(helpCommand(root))

@@ -1,0 +1,174 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"time"
+
+	"github.com/zmesh/zmesh/core/wire"
+)
+
+// Run measures.
+func Run(ctx context.Context, o Options) (rep *Report, err error) {
+	o.setDefaults()
+	if err := o.check(); err != nil {
+		return nil, err
+	}
+	if o.Scenario == Idle {
+		return runIdle(ctx, &o)
+	}
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	undo, err := pin(o.LoadCPU)
+	if err != nil {
+		return nil, UsageError{err}
+	}
+	defer undo()
+	sharpTimers()
+	b := &bench{Options: &o}
+	defer func() {
+		for _, t := range b.targets {
+			err = errors.Join(err, t.close())
+		}
+	}()
+	if err := b.start(ctx); err != nil {
+		return nil, err
+	}
+	if err := b.rounds(ctx); err != nil {
+		return nil, err
+	}
+	return b.report(ctx)
+}
+
+// bench is one measurement under way.
+type bench struct {
+	*Options
+	targets []*target
+}
+
+// start makes everything that is measured: forwarders first, the raw servers last.
+func (b *bench) start(ctx context.Context) error {
+	if b.To.IsValid() {
+		return b.add(ctx, "zmesh", b.GSO, func(t *target) error { t.at = b.To; return nil })
+	}
+	for _, s := range append([]string{""}, b.Strategies...) {
+		for _, d := range b.Durability {
+			label := "zmesh"
+			if s != "" {
+				label += ", " + s
+			}
+			if len(b.Durability) > 1 {
+				label += ", " + d
+			}
+			if err := b.add(ctx, label, b.GSO, func(t *target) error { return t.startForwarder(ctx, b.Options, s, d) }); err != nil {
+				return err
+			}
+		}
+	}
+	if b.NoRaw {
+		return nil
+	}
+	second := Plain
+	if b.GSO {
+		second = Offload
+	}
+	for _, calls := range []string{Batched, second} { // what everything is compared with comes first
+		err := b.add(ctx, "raw, "+calls, calls == Offload, func(t *target) error { return t.startRaw(ctx, b.Options, calls) })
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (b *bench) add(ctx context.Context, label string, gso bool, begin func(*target) error) error {
+	b.Progress("start "+label, 0)
+	ring := b.Ring
+	if ring == nil {
+		ring = ownRing()
+	}
+	t := &target{label: label, scenario: b.Scenario, maker: newMaker(ring, b.Payload)}
+	b.targets = append(b.targets, t)
+	remote, v6 := b.To.IsValid() && !b.To.Addr().IsLoopback(), b.To.IsValid() && b.To.Addr().Is6()
+	if err := t.openSockets(gso, b.faces(), !remote, v6); err != nil {
+		return err
+	}
+	if err := begin(t); err != nil {
+		return err
+	}
+	if err := t.connect(); err != nil {
+		return err
+	}
+	if err := t.prepare(ctx, b.Options); err != nil {
+		return err
+	}
+	t.before = t.memory()
+	return nil
+}
+
+// ownRing is the keys of the forwarders that are started here.
+func ownRing() *wire.Keyring {
+	key := networkKey
+	ring, err := wire.NewKeyring(wire.Network{Keys: [wire.NetworkKeys]*[wire.KeySize]byte{&key}})
+	if err != nil {
+		panic(err)
+	}
+	return ring
+}
+
+// rounds gives each target its part of the time, in turns, so that what else goes on in the machine meets all of them.
+func (b *bench) rounds(ctx context.Context) error {
+	part := b.Duration / time.Duration(b.Repeat)
+	for round := range b.Repeat {
+		for i, t := range b.targets {
+			b.Progress(t.label, float64(round*len(b.targets)+i)/float64(b.Repeat*len(b.targets)))
+			got, err := b.round(ctx, t, part)
+			if err != nil {
+				return err
+			}
+			t.rounds = append(t.rounds, *got)
+			t.total.add(got)
+		}
+	}
+	b.Progress("", 1)
+	return nil
+}
+
+// round loads a target for a time, in legs.
+func (b *bench) round(ctx context.Context, t *target, d time.Duration) (*tally, error) {
+	sum := new(tally)
+	for left := d; left > 0; {
+		p := pace{window: b.window(), until: left, patient: 500 * time.Millisecond}
+		n := b.enough(t, left)
+		if b.Rate > 0 {
+			p.window, p.rate = 0, b.Rate
+			n = max(1, min(n, int(b.Rate*left.Seconds())))
+		}
+		got, err := t.runLeg(b.Options, n, p, false)
+		if err != nil {
+			return nil, err
+		}
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		if got.done == 0 {
+			return nil, fmt.Errorf("%s: of %d exchanges none was answered within %s", t.label, got.opened, p.patient)
+		}
+		sum.add(got)
+		t.last = *got
+		left -= max(got.wall, time.Millisecond)
+	}
+	return sum, nil
+}
+
+// enough is how many exchanges a leg has: about as many as there is time for, and not more than fit into a small cache of frames.
+func (b *bench) enough(t *target, left time.Duration) int {
+	const first, most = 1 << 13, 1 << 18
+	if t.last.done == 0 {
+		return max(first/b.faces(), 64)
+	}
+	each := t.last.wall / time.Duration(t.last.done)
+	return min(int(left/max(each, 1))+first/b.faces()+1, most)
+}
