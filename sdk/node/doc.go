@@ -12,7 +12,8 @@
 //
 // [Node.Get] asks for one content and repeats the Interest with a fresh timestamp until the context ends or a Return says
 // that it is in vain. [Node.Subscribe] gives a [Subscription]: every number in order, exactly once; what was missed on the
-// way is fetched by number, and what is truly gone is reported as one range (P-12).
+// way is fetched by number, and what is truly gone is reported as one range (P-12). [Node.SubscribeSince] begins at a time, [Node.Resume] where another
+// subscription was; a [Cursor] remembers that on disk, and says what it means to have each content at least, or exactly, once.
 //
 // # Goroutines and locks
 //

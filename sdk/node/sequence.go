@@ -32,11 +32,12 @@ type Update struct {
 // want is the next number to give and high the highest that is known to exist; what is missing between them is asked for.
 // A number leaves that range when it is given, or joins the lost range in front of it.
 type sequence struct {
-	name  name.Name
-	begun bool   // want is known
-	first uint32 // of the stream; with fresh, nothing was given yet
-	fresh bool
-	anew  bool // the next content begins an epoch
+	name    name.Name
+	begun   bool   // want is known
+	exactly bool   // 1, as the first number, is not the oldest there is but 1
+	first   uint32 // of the stream; with fresh, nothing was given yet
+	fresh   bool
+	anew    bool // the next content begins an epoch
 
 	want, high uint32             // high 0: none is known
 	raised     time.Time          // when high rose
@@ -82,7 +83,7 @@ func (q *sequence) begin(newest uint32) {
 
 // content puts a content where it belongs. What does not fit is fetched when its turn comes.
 func (q *sequence) content(c Content, how origin, now time.Time) {
-	if q.begun && q.fresh && q.high == 0 && q.want == wire.SeqFirst && wire.Newer(q.want, c.Seq) {
+	if q.begun && q.fresh && !q.exactly && q.high == 0 && q.want == wire.SeqFirst && wire.Newer(q.want, c.Seq) {
 		// From 1 means: from the oldest. More than 2^23 numbers further, 1 would count as later (RFC 1982), so begin as
 		// far back as can be told.
 		q.want = back(c.Seq, 1<<22)
@@ -215,6 +216,14 @@ func (q *sequence) next() (u Update, ok bool) {
 	u = Update{Content: c, Anew: q.anew}
 	q.anew = false
 	return u, true
+}
+
+// position is the first number that was neither given nor told to be lost.
+func (q *sequence) position() uint32 {
+	if q.lost != nil {
+		return q.lost.From
+	}
+	return q.want
 }
 
 // skip adds want … to to the lost range and goes on behind it.

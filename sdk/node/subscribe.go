@@ -54,6 +54,18 @@ type base struct {
 // is renewed, until Close, whether Next is called or not; it holds a few hundred contents at most and fetches the others when
 // their turn comes. wildcard says that the name is a pattern (P-5); then from is Now.
 func (n *Node) Subscribe(nm name.Name, from uint32, wildcard bool) (*Subscription, error) {
+	return n.subscribe(nm, from, wildcard, false)
+}
+
+// Resume is Subscribe for who goes on where another subscription was: position is what its Position said, and is taken as it is, 1 too.
+func (n *Node) Resume(nm name.Name, position uint32) (*Subscription, error) {
+	if err := checkSeq(position); err != nil {
+		return nil, fmt.Errorf("resume: %w", err)
+	}
+	return n.subscribe(nm, position, false, true)
+}
+
+func (n *Node) subscribe(nm name.Name, from uint32, wildcard, exactly bool) (*Subscription, error) {
 	switch {
 	case from > wire.SeqLast:
 		return nil, fmt.Errorf("subscription from number %d: want at most %d, or Now", from, wire.SeqLast)
@@ -68,6 +80,7 @@ func (n *Node) Subscribe(nm name.Name, from uint32, wildcard bool) (*Subscriptio
 		s.wild = &crowd{}
 	default:
 		s.seq = newSequence(nm, from)
+		s.seq.exactly = exactly
 		if from == Now {
 			s.base = &base{}
 		}
@@ -141,6 +154,17 @@ func (s *Subscription) Next(ctx context.Context) (Update, error) {
 		case <-s.news:
 		}
 	}
+}
+
+// Position is the number behind all that Next has given: what Resume goes on with. It is not known (false) before the stream has begun: a
+// subscription from Now begins when the newest is known, or with what comes first. A wildcard's has none.
+func (s *Subscription) Position() (next uint32, known bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.seq == nil || s.base != nil || !s.seq.begun {
+		return 0, false
+	}
+	return s.seq.position(), true
 }
 
 // take gives what is ready.

@@ -170,17 +170,21 @@ func parseMark(text string) (mark uint32, ok bool) {
 // synced. The caller holds the lock, so one new file at a time has the same name, and what a crash has left of it is written over.
 func (w *Watermark) write(n name.Name, mark uint32) (text string, err error) {
 	text = fmt.Sprintf("%d %08x\n", mark, rand.Uint32())
-	fresh := w.path(n) + ".new"
-	if err := writeSynced(fresh, text); err != nil {
+	if err := replaceSynced(w.path(n), text); err != nil {
 		return "", fmt.Errorf("watermark of %s: %w", n, err)
-	}
-	if err := os.Rename(fresh, w.path(n)); err != nil {
-		return "", fmt.Errorf("watermark of %s: %w", n, err)
-	}
-	if err := syncDir(w.dir); err != nil {
-		return "", err
 	}
 	return text, nil
+}
+
+// replaceSynced gives a file another text so that a power cut leaves the old one or the new one.
+func replaceSynced(path, text string) error {
+	if err := writeSynced(path+".new", text); err != nil {
+		return err
+	}
+	if err := os.Rename(path+".new", path); err != nil {
+		return err
+	}
+	return syncDir(filepath.Dir(path))
 }
 
 func writeSynced(path, text string) error {
