@@ -58,6 +58,7 @@ const (
 	SendQueue  // the link took no more
 	TooBigFace // longer than the MTU of the face that it was to leave by
 	Strategy   // the strategy said drop
+	HeldFrames // the strategy wanted to repeat it, and too many frames are held for that
 
 	Count // number of reasons, not a reason
 )
@@ -73,6 +74,7 @@ var names = [Count]string{
 	Suspect: "suspect", UnsolicitedReturn: "unsolicited_return", AnnouncementPolicy: "announcement_policy",
 	AnnouncementQuota: "announcement_quota", AnnouncementOld: "announcement_old", OwnAnnouncement: "own_announcement",
 	Hello: "hello", FaceDown: "face_down", SendQueue: "send_queue", TooBigFace: "too_big_for_face", Strategy: "strategy",
+	HeldFrames: "held_frames",
 }
 
 // String is the reason as it stands in metrics and status.

@@ -14,8 +14,12 @@ import (
 func (w *Worker) content(r *received) drop.Reason {
 	a := w.claims(r)
 	if why := w.admit(r, &a); why != drop.None {
+		if w.measureLate(r) { // it was asked for, and another face was faster
+			return drop.Duplicate
+		}
 		return why
 	}
+	w.told = false
 	w.put = store.Put{
 		Key: r.key, Seq: r.Seq, Body: r.Body, Now: w.now.Mono, Wall: w.now.Wall, Face: uint32(r.face.id),
 		Producer: a.producer, Upstream: w.fromUpstream(r, &a), Covered: a.covered, ByNumber: a.byNumber && !a.producer,
@@ -43,7 +47,11 @@ func (w *Worker) content(r *received) drop.Reason {
 	}
 	served := w.serve(r, &a, newest)
 	if out.Verdict == store.Duplicate && served == 0 {
+		w.measureLate(r)
 		return drop.Duplicate
+	}
+	if r.face.cfg.Broadcast && !w.told && r.TTL > 0 {
+		w.tellContent(r, nil)
 	}
 	return drop.None
 }
@@ -75,7 +83,7 @@ func (w *Worker) passNewest(r *received, a *claims) {
 	}
 	w.serial++
 	c := copies{w: w, key: r.key, body: r.Body, ttl: r.TTL - 1, reserved: r.Raw[0] & wire.ReservedFHDR}
-	w.satisfy(a.newest, r.face, &c)
+	w.satisfy(a.newest, r, &c)
 }
 
 // standing tells of a content that did not become the newest now whether it is not older than the newest known, which is what a
@@ -94,7 +102,7 @@ func (w *Worker) opened(res *store.Result) {
 	if f == nil {
 		return
 	}
-	r := received{key: res.Key, face: f}
+	r := received{key: res.Key, face: f, signal: SignalUnknown}
 	r.Raw, r.Body, r.Name, r.Seq, r.TTL = []byte{0}, res.Body, res.Key.Name(), res.Seq, wire.MaxTTL
 	if res.Epoch {
 		w.epoch(&r, &store.Outcome{})
@@ -221,15 +229,15 @@ func (w *Worker) serve(r *received, a *claims, newest bool) (served int) {
 	w.serial++
 	c := copies{w: w, key: r.key, body: r.Body, ttl: r.TTL - 1, reserved: r.Raw[0] & wire.ReservedFHDR}
 	if a.exact != nil {
-		served += w.satisfy(a.exact, r.face, &c)
+		served += w.satisfy(a.exact, r, &c)
 	}
 	switch {
 	case a.newest == nil || !newest:
 	case reply: // with TTL 7 the next forwarder too knows it for what was there before (P-21)
 		stored := copies{w: w, key: r.key, body: r.Body, ttl: wire.MaxTTL}
-		served += w.satisfy(a.newest, r.face, &stored)
+		served += w.satisfy(a.newest, r, &stored)
 	default:
-		served += w.satisfy(a.newest, r.face, &c)
+		served += w.satisfy(a.newest, r, &c)
 	}
 	w.eachWildEntry(r.key, r.Seq, func(e *table.Entry) { served += w.satisfyWild(e, r, &c, newest) })
 	if a.doubtful {
@@ -263,14 +271,14 @@ func (w *Worker) opens(e *table.Entry, s *table.Sub, face FaceID) bool {
 }
 
 // satisfy sends a Content to the askers of an entry and removes it.
-func (w *Worker) satisfy(e *table.Entry, from *Face, c *copies) (served int) {
+func (w *Worker) satisfy(e *table.Entry, r *received, c *copies) (served int) {
 	for i := range e.Ins {
 		in := &e.Ins[i]
 		if in.Face == Self {
 			served++
 			continue
 		}
-		if f := w.usable(in.Face); f != nil && f != from && in.Deadline > w.now.Mono {
+		if f := w.usable(in.Face); f != nil && f != r.face && in.Deadline > w.now.Mono {
 			if in.Public || !w.marked(f.id) {
 				w.send(f, c.of(f, in.Public))
 			}
@@ -281,6 +289,9 @@ func (w *Worker) satisfy(e *table.Entry, from *Face, c *copies) (served int) {
 		}
 	}
 	w.stats.Satisfied++
+	if e.Needs != 0 {
+		w.answered(e, r)
+	}
 	w.removeEntry(e)
 	return served
 }

@@ -137,6 +137,7 @@ func (n *Node) helloBack(r *received) drop.Reason {
 		h.rtt = rtt
 	}
 	h.rtt += (rtt - h.rtt) / 8
+	f.rtt.Store(int64(h.rtt))
 	restarted := h.answered && (h.boot != ret.Boot || h.node != ret.Node)
 	first := !f.forwarder.Swap(true)
 	h.waiting, h.misses, h.answered = false, 0, true

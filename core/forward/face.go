@@ -63,9 +63,11 @@ type Face struct {
 	fail budget       // MAC failures (P-20)
 	pub  budget       // frames under the public key (P-9)
 
-	forwarder atomic.Bool // it has greeted or announced: not a plain device (P-18)
-	hello     probe       // guarded by the node's mutex (P-18)
-	held      bool        // the operator keeps it down; guarded by the node's mutex
+	forwarder atomic.Bool  // it has greeted or announced: not a plain device (P-18)
+	rtt       atomic.Int64 // smoothed, of the hellos, ns (P-18)
+	queue     Queuer       // the link, if it tells
+	hello     probe        // guarded by the node's mutex (P-18)
+	held      bool         // the operator keeps it down; guarded by the node's mutex
 
 	inFrames, inBytes, outFrames, outBytes atomic.Uint64
 	drops                                  [drop.Count]atomic.Uint64

@@ -15,8 +15,9 @@ type received struct {
 	wire.Frame
 	key    name.Key
 	face   *Face
-	public bool // under the public key (P-9)
-	echo   bool // a wildcard Interest in a worker that is not its owner, which alone refuses and counts (P-5)
+	signal int16 // dBm, or SignalUnknown
+	public bool  // under the public key (P-9)
+	echo   bool  // a wildcard Interest in a worker that is not its owner, which alone refuses and counts (P-5)
 
 	answers *atomic.Int32 // of the stores of all workers to a wildcard Interest (P-5)
 }
@@ -41,17 +42,20 @@ func (g *Ingress) Begin(now Now) { g.now = now }
 
 // Add takes one frame of the burst. raw must stay as it is until Run returns; TTL and flags may be read, nothing is
 // written. The reason why it was dropped, if it was, is counted at the face already.
-func (g *Ingress) Add(f *Face, raw []byte) drop.Reason {
+func (g *Ingress) Add(f *Face, raw []byte) drop.Reason { return g.AddHeard(f, raw, SignalUnknown) }
+
+// AddHeard is Add for a link that measures how strongly it heard a frame, in dBm.
+func (g *Ingress) AddHeard(f *Face, raw []byte, signal int16) drop.Reason {
 	f.inBytes.Add(uint64(len(raw)))
 	f.inFrames.Add(1)
-	why := g.add(f, raw)
+	why := g.add(f, raw, signal)
 	if why != drop.None {
 		f.drop(why)
 	}
 	return why
 }
 
-func (g *Ingress) add(f *Face, raw []byte) drop.Reason {
+func (g *Ingress) add(f *Face, raw []byte, signal int16) drop.Reason {
 	if f.gone.Load() {
 		return drop.NoFace
 	}
@@ -72,7 +76,7 @@ func (g *Ingress) add(f *Face, raw []byte) drop.Reason {
 	if r.public && f.pub.spend(g.now.Mono) > g.n.lim.PublicRate {
 		return drop.PublicRate
 	}
-	r.face = f
+	r.face, r.signal = f, signal
 	f.last.Store(int64(g.now.Mono))
 	g.sort(&r)
 	return drop.None

@@ -222,7 +222,7 @@ func (w *Worker) pend(r *received, asked wire.Asked, has bool, expiry time.Durat
 	in.Asked, in.HasAsked, in.Public = asked, has, r.public
 	in.Capped = has && asked.Expiry() > expiry
 	in.Sent, in.Told, in.Answers = false, false, r.answers
-	in.FHDR, in.FCTRL = r.Raw[0], r.Body[name.Size]
+	in.FHDR, in.FCTRL, in.Signal = r.Raw[0], r.Body[name.Size], r.signal
 	copy(in.MAC[:], r.MAC())
 	return e, in, fresh, drop.None
 }
@@ -234,85 +234,14 @@ func (w *Worker) decide(e *table.Entry, in *table.In, fresh bool, ttl uint8) {
 	case ttl == 0:
 		return
 	case len(e.Outs) == 0 && len(e.Ins) == 1:
-		w.consult(e, in, InterestIn, 0)
+		w.consult(e, in, InterestIn, 0, 0)
 	case fresh && e.Live(w.now.Mono, in.Face):
 		w.stats.Merged++
 	case fresh || w.now.Mono-in.Tried >= w.lim.Retry:
-		w.consult(e, in, RetryIn, 0)
+		w.consult(e, in, RetryIn, 0, 0)
 	default:
 		w.stats.Merged++
 	}
-}
-
-// consult asks the strategy and does what it says; afterwards an entry that nobody works on ends.
-func (w *Worker) consult(e *table.Entry, in *table.In, kind EventKind, why wire.ReturnReason) {
-	in.Tried = w.now.Mono
-	ev := &w.ev
-	*ev = Event{
-		Kind: kind, Now: w.now.Mono, Name: e.Key.Name.Name(), Seq: e.Key.Seq, InFace: in.Face,
-		TTL: in.FHDR & wire.MaxTTL, Reason: why,
-	}
-	w.hopsOf(e.Key.Name, ev)
-	for i := range ev.Hops {
-		ev.Hops[i].State |= hopState(e, ev.Hops[i].Face)
-	}
-	w.stale = false
-	w.cmds = w.strategy.Decide(ev, w.cmds[:0])
-	final := wire.ReturnReason(0)
-	for _, c := range w.cmds[:min(len(w.cmds), MaxCommands)] {
-		switch c.Op {
-		case SendTo:
-			w.ask(e, in, ev, c.Face)
-		case SendAll, SendFirst:
-			w.askMany(e, in, ev, c)
-		case SendReturn:
-			final = c.Reason
-		case DropRequest:
-			w.dropEntry(e)
-			return
-		}
-	}
-	if w.stale && final == 0 && !e.Live(w.now.Mono, Self) {
-		w.consult(e, in, ReturnIn, wire.ReturnNoRoute) // once more for each hop that is out, so it comes to an end
-		return
-	}
-	w.conclude(e, final)
-}
-
-func hopState(e *table.Entry, id FaceID) (s HopState) {
-	if o := e.Out(id); o != nil {
-		s |= HopTried
-		if o.Returned != 0 {
-			s |= HopReturned
-		}
-	}
-	return s
-}
-
-// hopsOf fills in the next hops of a name: its producer face (P-17), then those of the FIB, as far as they are up.
-func (w *Worker) hopsOf(k name.Key, ev *Event) {
-	w.hops = w.hops[:0]
-	producer := w.producer(k)
-	if producer != 0 && w.usable(producer) != nil {
-		w.addHop(ev, NextHop{Face: producer, State: HopProducer})
-	}
-	for _, h := range w.fib.Lookup(k) {
-		if h.Face != producer && w.usable(h.Face) != nil {
-			w.addHop(ev, NextHop{Face: h.Face, Cost: h.Cost})
-		}
-	}
-	ev.Hops = w.hops
-}
-
-func (w *Worker) addHop(ev *Event, h NextHop) {
-	if h.Face == ev.InFace {
-		h.State |= HopInFace
-	}
-	if len(w.hops) == MaxHops {
-		ev.More++
-		return
-	}
-	w.hops = append(w.hops, h)
 }
 
 func (w *Worker) askMany(e *table.Entry, in *table.In, ev *Event, c Command) {
@@ -366,6 +295,9 @@ func (w *Worker) transmit(e *table.Entry, in *table.In, f *Face) bool {
 	w.stats.Forwarded++
 	w.record(e, in, f)
 	w.watch(e, in, f)
+	if Wants(e.Needs)&WantMeasures != 0 {
+		w.measureAsk(e, f.id)
+	}
 	return true
 }
 
@@ -398,7 +330,7 @@ func (w *Worker) silence(e *table.Entry) {
 // than they stand is asked for again when they have run out (schedule), so that a short retry starves nobody.
 func (w *Worker) record(e *table.Entry, in *table.In, f *Face) {
 	o := e.Upsert(f.id)
-	*o = table.Out{Face: f.id, Sent: w.now.Mono, Deadline: in.Deadline, Asked: in.Asked}
+	*o = table.Out{Face: f.id, Sent: w.now.Mono, Deadline: in.Deadline, Asked: in.Asked, Again: o.Sent != 0}
 	for i := range e.Ins {
 		if e.Ins[i].Deadline > in.Deadline {
 			e.Ins[i].Sent = false
@@ -446,7 +378,7 @@ func (w *Worker) relayInterest(e *table.Entry, in *table.In, f *Face) []byte {
 // conclude ends an entry on which nobody works any more: with the stored newest if there is one (P-15), otherwise with a
 // Return to each asker (P-6). final, if set, is the strategy's word.
 func (w *Worker) conclude(e *table.Entry, final wire.ReturnReason) {
-	if final == 0 && (e.Waiting || e.Live(w.now.Mono, Self)) {
+	if final == 0 && (e.Waiting || e.Alarm != 0 || e.Live(w.now.Mono, Self)) {
 		return
 	}
 	if e.Wild != nil {
@@ -524,18 +456,12 @@ func (w *Worker) returnTo(e *table.Entry, in *table.In, why wire.ReturnReason, n
 	}
 }
 
-func (w *Worker) dropEntry(e *table.Entry) {
-	for i := range e.Ins {
-		if f := w.face(e.Ins[i].Face); f != nil {
-			f.drop(drop.Strategy)
-		}
-	}
-	w.removeEntry(e)
-}
-
 func (w *Worker) removeEntry(e *table.Entry) {
 	if e.Timer != 0 {
 		w.wheel.Cancel(e.Timer)
+	}
+	if Wants(e.Needs)&WantMeasures != 0 {
+		w.measureEnd(e)
 	}
 	w.pit.Remove(e, w.naming(e.Key.Name).Mask(e.Key.Name.Name()))
 }

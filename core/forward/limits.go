@@ -32,6 +32,9 @@ type Limits struct {
 
 	Held int // Interests held for one sleeper (P-8)
 
+	HeldFrames     int // frames that wait to be repeated on a broadcast face
+	StrategyTimers int // that a strategy may set for one pending Interest, one at a time
+
 	OnDemandFaces   int   // P-11
 	FacesPerAddress int   // P-11
 	PeerFailures    int64 // MAC failures a second (P-20)
@@ -69,6 +72,9 @@ func DefaultLimits() Limits {
 		WildcardPace:    10 * time.Millisecond,
 
 		Held: 16,
+
+		HeldFrames:     256,
+		StrategyTimers: 64,
 
 		OnDemandFaces:   4096,
 		FacesPerAddress: 64,

@@ -184,6 +184,7 @@ func (n *Node) addFace(cfg FaceConfig, link Link) (*Face, error) {
 		n.uses = append(n.uses, 0)
 	}
 	f := &Face{id: FaceID(n.uses[slot])<<16 | FaceID(slot), cfg: cfg, link: link}
+	f.queue, _ = link.(Queuer)
 	n.uses[slot]++
 	f.up.Store(true)
 	f.last.Store(int64(n.now.Mono))

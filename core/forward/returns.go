@@ -26,6 +26,7 @@ func (w *Worker) returned(r *received) drop.Reason {
 	}
 	w.stats.Returned++
 	o.Node = ret.Node
+	w.measureReturn(e, o, ret.Reason)
 	w.takeReturn(e, o, ret.Reason)
 	return drop.None
 }
@@ -51,7 +52,7 @@ func (w *Worker) takeReturn(e *table.Entry, o *table.Out, why wire.ReturnReason)
 	case e.Wild != nil:
 		w.conclude(e, 0)
 	default:
-		w.consult(e, in, ReturnIn, why)
+		w.consult(e, in, ReturnIn, why, face)
 	}
 	if e.ID != 0 {
 		w.schedule(e)
@@ -119,6 +120,9 @@ func (w *Worker) schedule(e *table.Entry) {
 	if e.Fallback != 0 {
 		sooner(e.Fallback)
 	}
+	if e.Alarm != 0 {
+		sooner(e.Alarm)
+	}
 	if in := unsent(e); in != nil && !e.Waiting && e.Wild == nil {
 		sooner(max(covered(e, w.now.Mono), again(in)))
 	}
@@ -165,10 +169,12 @@ func (w *Worker) pitDue(e *table.Entry) {
 		w.removeEntry(e)
 		return
 	}
-	if e.Fallback != 0 && e.Fallback <= w.now.Mono {
+	if e.Alarm != 0 && e.Alarm <= w.now.Mono {
+		w.alarmed(e)
+	} else if e.Fallback != 0 && e.Fallback <= w.now.Mono {
 		w.fallBack(e)
 	} else if in := unsent(e); in != nil && e.Wild == nil && !e.Waiting && !e.Live(w.now.Mono, Self) && again(in) <= w.now.Mono {
-		w.consult(e, in, RetryIn, 0)
+		w.consult(e, in, RetryIn, 0, 0)
 	}
 	if e.ID != 0 {
 		w.schedule(e)
@@ -293,7 +299,7 @@ func (w *Worker) goOn(e *table.Entry) {
 	case len(e.Ins) == 0:
 		w.removeEntry(e)
 	case in != nil && !e.Live(w.now.Mono, in.Face):
-		w.consult(e, in, InterestIn, 0)
+		w.consult(e, in, InterestIn, 0, 0)
 	default:
 		w.conclude(e, 0)
 	}

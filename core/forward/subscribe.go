@@ -156,16 +156,25 @@ func (w *Worker) upstreams(s *table.Sub) []FaceID {
 		return nil
 	}
 	ev := &w.ev
-	*ev = Event{Kind: Renew, Now: w.now.Mono, Name: s.Key.Name(), Seq: wire.SeqSubscribe, InFace: soleAsker(s)}
-	_, ev.TTL = s.Longest()
+	*ev = Event{
+		Kind: Renew, Now: w.now.Mono, Name: s.Key.Name(), Seq: wire.SeqSubscribe, InFace: soleAsker(s), Type: wire.Interest,
+		Length: wire.MinFrame + wire.InterestPayload, Signal: SignalUnknown, Random: w.random(),
+	}
+	ev.InKind = w.kindOf(ev.InFace)
+	ev.Expiry, ev.TTL = s.Longest()
+	ev.Expiry = max(ev.Expiry-w.now.Mono, 0)
 	w.hopsOf(s.Key, ev)
 	for i := range ev.Hops {
 		if u := s.Up(ev.Hops[i].Face); u != nil && u.Refused {
 			ev.Hops[i].State |= HopTried | HopReturned
 		}
 	}
+	w.provide(ev, s.Key, nil, w.strategy.Needs(ev.Name))
 	w.cmds = w.strategy.Decide(ev, w.cmds[:0])
 	for _, c := range w.cmds[:min(len(w.cmds), MaxCommands)] {
+		if c.Op > DropRequest {
+			w.stats.Ignored++
+		}
 		found = appendChosen(found, ev, c)
 	}
 	return found
@@ -256,6 +265,10 @@ func (w *Worker) poll(s *table.Sub, f *Face, ttl uint8) {
 		w.send(f, w.build(f, s.Key, h, asked[:]))
 	}
 	w.record(e, in, f)
+	e.Needs = uint16(w.strategy.Needs(s.Key.Name()).Wants)
+	if fresh && Wants(e.Needs)&WantMeasures != 0 {
+		w.measureAsk(e, f.id)
+	}
 	w.schedule(e)
 }
 

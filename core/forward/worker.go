@@ -39,6 +39,9 @@ type Worker struct {
 	store      Store
 	strategy   Strategy
 
+	repeats repeats
+	late    *table.Late // answers that are still to be measured
+
 	asked  []FaceID  // by slot: the face there that was ever asked, so that most faces go down without a search
 	hops   []NextHop // scratch, like what follows: an argument of an interface's method would be allocated
 	ev     Event
@@ -47,7 +50,9 @@ type Worker struct {
 	known  knownProducer
 	marks  []uint64 // by slot: the serial number of the last Content sent there, so that overlapping subscriptions send it once
 	serial uint64
-	stale  bool // a face that the strategy chose had the Interest before this entry was made
+	chance uint64 // of random
+	told   bool   // the strategy knows of the Content at hand
+	stale  bool   // a face that the strategy chose had the Interest before this entry was made
 	alarm  budget
 	stats  WorkerStats
 }
@@ -56,7 +61,13 @@ type Worker struct {
 type WorkerStats struct {
 	StoreHits, Merged, Forwarded, Suppressed, Satisfied, Returned, Pushed, Held, ExpiredIns uint64
 
+	Ignored       uint64 // commands of strategies that cannot be done
+	TimersRefused uint64 // beyond Limits.StrategyTimers
+	Repeated      uint64 // frames sent again on the face that they came from
+	RepeatsSpared uint64 // of those that were held: heard again, or answered before
+
 	PIT, PITRecords, Wildcards, Subscriptions, Askers, Producers, Sleepers int
+	HeldFrames                                                             int // that wait to be repeated
 }
 
 // Kinds of timers.
@@ -64,6 +75,7 @@ const (
 	timerPIT uint8 = iota
 	timerSub
 	timerPace
+	timerRepeat
 	timerHouse // retention, producers and sleepers that are due
 )
 
@@ -86,6 +98,9 @@ func newWorker(n *Node, id int) *Worker {
 	w.producers = table.NewProducers(seed, quota(n.lim.Producers), n.lim.ProducerHold)
 	w.proxies = table.NewMap[name.Key, *sleeper](func(k name.Key) uint64 { return seed.Key(k, 0) })
 	w.proxyQuota = quota(n.lim.Proxies)
+	w.lim.HeldFrames = part(n.lim.HeldFrames)
+	w.repeats, w.late = newRepeats(seed, w.lim.HeldFrames), table.NewLate(seed, lateAnswers)
+	w.chance = seed[0] ^ uint64(id)
 	w.pacers, w.pacing = table.NewSlab[pacer](), map[paceKey]int32{}
 	w.fire = w.due
 	w.store = noStore{}
@@ -116,7 +131,7 @@ func (w *Worker) Stats() WorkerStats {
 	s := w.stats
 	s.PIT, s.PITRecords, s.Wildcards = w.pit.Len(), w.pit.Records(), w.pit.Wilds()
 	s.Subscriptions, s.Askers = w.subs.Len(), w.subs.Askers()
-	s.Producers, s.Sleepers = w.producers.Len(), w.proxies.Len()
+	s.Producers, s.Sleepers, s.HeldFrames = w.producers.Len(), w.proxies.Len(), w.repeats.frames.Len()
 	return s
 }
 
@@ -149,6 +164,9 @@ func (w *Worker) begin(now Now) {
 
 func (w *Worker) process(r *received) {
 	var why drop.Reason
+	if r.face.cfg.Broadcast && w.repeats.frames.Len() > 0 {
+		w.heardAgain(r)
+	}
 	switch {
 	case r.face.gone.Load(): // nothing may be kept for it: nobody would take it out again
 		why = drop.NoFace
@@ -202,6 +220,8 @@ func (w *Worker) due(kind uint8, ref uint32) {
 		w.subDue(w.subs.At(int32(ref)))
 	case timerPace:
 		w.paceDue(int32(ref))
+	case timerRepeat:
+		w.repeatDue(int32(ref))
 	case timerHouse:
 		w.keepHouse()
 	}
@@ -220,6 +240,7 @@ func (w *Worker) keepHouse() {
 
 // faceDown ends what was expected from a face (P-16, P-17): an Interest that waits for it counts as returned.
 func (w *Worker) faceDown(f *Face) {
+	w.tellFace(f, false)
 	names := w.producers.Len()
 	w.producers.DropFace(f.id)
 	w.known.set = false
@@ -275,11 +296,15 @@ func (w *Worker) forget(f *Face) {
 }
 
 // faceUp sends our subscriptions that have that face as their best next hop (P-16).
-func (w *Worker) faceUp(*Face) { w.reviseSubs(nil) }
+func (w *Worker) faceUp(f *Face) {
+	w.tellFace(f, true)
+	w.reviseSubs(nil)
+}
 
 // setRoute is the control plane's word on the next hops of a prefix.
 func (w *Worker) setRoute(net uint8, p name.Prefix, hops []table.Hop) {
 	w.fib.Set(net, p, hops)
+	w.tellRoute(RouteChange, net, p, 0, false)
 	w.reviseSubs(&routeChange{net, p})
 }
 

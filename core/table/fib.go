@@ -24,9 +24,16 @@ func compareHops(a, b Hop) int {
 //
 // It is as large as the [RIB] makes it, which has the bound.
 type FIB struct {
-	routes *Map[fibKey, []Hop]
-	order  []fibKey // sorted, for Overlapping and status
-	nets   []fibNet // by network index
+	routes *Map[fibKey, fibRoute]
+	none   *RouteState // of names without a route
+	order  []fibKey    // sorted, for Overlapping and status
+	nets   []fibNet    // by network index
+}
+
+// fibRoute is the next hops of a prefix and what is kept of it, nil until that is asked for.
+type fibRoute struct {
+	hops  []Hop
+	state *RouteState
 }
 
 type fibNet struct {
@@ -57,13 +64,14 @@ func (k fibKey) prefix() name.Prefix {
 
 // NewFIB makes an empty FIB.
 func NewFIB(seed Seed) *FIB {
-	return &FIB{routes: NewMap[fibKey, []Hop](func(k fibKey) uint64 { return seed.Mix(uint64(k), 0) })}
+	return &FIB{routes: NewMap[fibKey, fibRoute](func(k fibKey) uint64 { return seed.Mix(uint64(k), 0) })}
 }
 
-// Set replaces the next hops of a prefix; none removes it. The hops are copied and sorted.
+// Set replaces the next hops of a prefix; none removes it, and with it what was kept of it. The hops are copied and sorted.
 func (f *FIB) Set(net uint8, p name.Prefix, hops []Hop) {
 	k := prefixKey(net, p)
-	had := f.routes.Ptr(k) != nil
+	r := f.routes.Ptr(k)
+	had := r != nil
 	if len(hops) == 0 {
 		if had {
 			f.routes.Delete(k)
@@ -73,10 +81,12 @@ func (f *FIB) Set(net uint8, p name.Prefix, hops []Hop) {
 	}
 	own := slices.Clone(hops)
 	slices.SortFunc(own, compareHops)
-	f.routes.Put(k, own)
-	if !had {
-		f.count(k, 1)
+	if had {
+		r.hops = own // what is kept of the route stays
+		return
 	}
+	f.routes.Put(k, fibRoute{hops: own})
+	f.count(k, 1)
 }
 
 // count keeps what is known of all prefixes, when one comes (+1) or goes (-1).
@@ -101,6 +111,13 @@ func (f *FIB) count(k fibKey, by int32) {
 // Lookup gives the hops of the longest prefix that contains the name, by cost, then face; nil if there is none. They
 // belong to the FIB and stay as they are: Set replaces them.
 func (f *FIB) Lookup(k name.Key) []Hop {
+	if r := f.lookup(k); r != nil {
+		return r.hops
+	}
+	return nil
+}
+
+func (f *FIB) lookup(k name.Key) *fibRoute {
 	net := int(k.Net())
 	if net >= len(f.nets) {
 		return nil
@@ -108,11 +125,53 @@ func (f *FIB) Lookup(k name.Key) []Hop {
 	for used := f.nets[net].used; used != 0; {
 		length := bits.Len8(used) - 1
 		used &^= 1 << length
-		if hops := f.routes.Ptr(fibKey(length)<<56 | fibKey(uint64(k)&prefixMasks[length])); hops != nil {
-			return *hops
+		if r := f.routes.Ptr(fibKey(length)<<56 | fibKey(uint64(k)&prefixMasks[length])); r != nil {
+			return r
 		}
 	}
 	return nil
+}
+
+// State gives what is kept of the route of a name, and makes it if nothing was. Names without a route have one together.
+func (f *FIB) State(k name.Key) *RouteState {
+	at := &f.none
+	if r := f.lookup(k); r != nil {
+		at = &r.state
+	}
+	if *at == nil {
+		*at = &RouteState{}
+	}
+	return *at
+}
+
+// Known gives the same without making it: nil if nothing is kept.
+func (f *FIB) Known(k name.Key) *RouteState {
+	if r := f.lookup(k); r != nil {
+		return r.state
+	}
+	return f.none
+}
+
+// Route gives the next hops of a prefix and what is kept of it, which it makes; nil if there is no such route.
+func (f *FIB) Route(net uint8, p name.Prefix) ([]Hop, *RouteState) {
+	r := f.routes.Ptr(prefixKey(net, p))
+	if r == nil {
+		return nil, nil
+	}
+	if r.state == nil {
+		r.state = &RouteState{}
+	}
+	return r.hops, r.state
+}
+
+// Through calls fn with every prefix that has the face among its next hops, shortest first. fn must not Set.
+func (f *FIB) Through(face FaceID, fn func(net uint8, p name.Prefix)) {
+	for _, k := range f.order {
+		r := f.routes.Ptr(k)
+		if slices.ContainsFunc(r.hops, func(h Hop) bool { return h.Face == face }) {
+			fn(k.net(), k.prefix())
+		}
+	}
 }
 
 // Overlapping hands fn every prefix that holds names which pattern may match, shortest first: where an Interest for
@@ -120,8 +179,7 @@ func (f *FIB) Lookup(k name.Key) []Hop {
 func (f *FIB) Overlapping(w *name.Network, net uint8, pattern name.Name, fn func(p name.Prefix, hops []Hop)) {
 	for _, k := range f.order {
 		if p := k.prefix(); k.net() == net && w.Overlaps(p, pattern) {
-			hops, _ := f.routes.Get(k)
-			fn(p, hops)
+			fn(p, f.routes.Ptr(k).hops)
 		}
 	}
 }

@@ -30,6 +30,7 @@ type In struct {
 	Told     bool // it has had a Return: a wildcard's entry outlives one (P-5)
 	FHDR     byte
 	FCTRL    byte
+	Signal   int16 // dBm of the frame, as the link has it
 	MAC      [wire.MACSize]byte
 
 	Answers *atomic.Int32 // of all workers' stores to a wildcard (P-5); nil for other Interests
@@ -47,6 +48,8 @@ type Out struct {
 	Returned wire.ReturnReason // 0: not returned
 	Node     uint32            // that returned it; 0: this one
 	Held     bool              // waits for the sleeper's next frame (P-8)
+	Again    bool              // it was asked more than once, so no answer tells how long one takes (RFC 6298, 3: Karn)
+	Answered bool              // the content came from here
 }
 
 // Entry is a pending Interest.
@@ -57,7 +60,11 @@ type Entry struct {
 	Outs     []Out
 	Timer    TimerID
 	Fallback time.Duration // when the stored newest is sent if nothing newer came (P-15), or a producer's silence is an answer (P-6); 0: never
+	Alarm    time.Duration // when the strategy wants to look at it again; 0: not
 	Waiting  bool          // for the store: a commit (P-13) or a read from disk
+	Alarms   uint8         // how often it has set one
+	Needs    uint16        // what the strategy that decided wants to know of it: the forwarder's
+	scratch  int32         // the strategy's block; 0: none
 	Wild     *Wild         // of a wildcard name only (P-5)
 
 	// Where Ins and Outs begin: most Interests have one asker and one or two faces that are asked, and so take no memory of
@@ -175,6 +182,7 @@ func (e *Entry) Longest() *In {
 type PIT struct {
 	index *Map[PITKey, int32]
 	slab  *Slab[Entry]
+	notes *Slab[PendingScratch] // blocks of strategies, of the entries that have one
 	quota *Quota
 	masks [64]int // wildcard entries by name.Mask (P-5)
 	wilds int
@@ -186,6 +194,7 @@ func NewPIT(seed Seed, quota *Quota, wilds int) *PIT {
 	return &PIT{
 		index: NewMap[PITKey, int32](func(k PITKey) uint64 { return seed.Key(k.Name, uint64(k.Seq)) }),
 		slab:  NewSlab[Entry](),
+		notes: NewSlab[PendingScratch](),
 		quota: quota,
 		limit: wilds,
 	}
@@ -247,9 +256,29 @@ func (p *PIT) Remove(e *Entry, mask uint8) {
 		p.wilds--
 		p.masks[mask&63]--
 	}
+	if e.scratch != 0 {
+		p.notes.Free(e.scratch)
+	}
 	p.index.Delete(e.Key)
 	p.slab.Free(e.ID)
 }
+
+// Scratch gives the block that a strategy keeps of an entry, zeroed if it had none or it was another strategy's. It ends with the
+// entry.
+func (p *PIT) Scratch(e *Entry, owner uint32) *PendingScratch {
+	if e.scratch == 0 {
+		e.scratch = p.notes.Alloc()
+		p.notes.At(e.scratch).Owner = owner
+	}
+	s := p.notes.At(e.scratch)
+	if s.Owner != owner {
+		*s = PendingScratch{Owner: owner}
+	}
+	return s
+}
+
+// Scratches is the number of entries that have such a block.
+func (p *PIT) Scratches() int { return p.notes.Len() }
 
 // Masks calls fn with each set of wildcard positions of which an entry exists.
 func (p *PIT) Masks(fn func(mask uint8)) {

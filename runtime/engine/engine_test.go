@@ -104,7 +104,7 @@ func TestRefusals(t *testing.T) {
 		"description crooked":  {guest: wasmtest.Guest{Description: wasmtest.DescriptionAt + 1}, want: "not at a multiple of 8"},
 		"description short":    {guest: wasmtest.Guest{Words: map[int]uint32{0: 8}}, want: "has 8 bytes, want 64"},
 		"arena of version 7":   {guest: wasmtest.Guest{Words: map[int]uint32{abi.ArenaVersion: 7 << 16}}, want: "speaks version 7.0"},
-		"unknown features":     {guest: wasmtest.Guest{Words: map[int]uint32{abi.ArenaFeatures: 4}}, want: "features 0x4"},
+		"unknown features":     {guest: wasmtest.Guest{Words: map[int]uint32{abi.ArenaFeatures: 1 << 31}}, want: "features 0x80000000"},
 		"input outside":        {guest: wasmtest.Guest{Region: region(abi.ArenaInput, 2*65536, 64)}, want: "the input region (64 bytes at 131072) reaches beyond"},
 		"input wraps around":   {guest: wasmtest.Guest{Region: region(abi.ArenaInput, huge, 64)}, want: "the input region"},
 		"output over the end":  {guest: wasmtest.Guest{Region: region(abi.ArenaOutput, wasmtest.OutputAt, 65537)}, want: "the output region"},

@@ -125,6 +125,13 @@ func (i *Instance) Input() []byte {
 	return b
 }
 
+// State is the region in which a guest reads and writes what the host keeps for it; empty if it has none. It is valid until the next
+// Call.
+func (i *Instance) State() []byte {
+	b, _ := i.mem.Read(i.arena.state.offset, i.arena.state.size)
+	return b
+}
+
 // Call hands over n items that stand in the input region. It gives the output region, valid until the next Call: one item
 // for each, see [NextItem]. The error is a *Trap; the outputs of the items before Trap.Item stand even then.
 func (i *Instance) Call(n int) ([]byte, error) {

@@ -35,14 +35,32 @@ type chosen struct {
 	strategy forward.Strategy
 }
 
-// Decide implements forward.Strategy.
-func (c *chooser) Decide(ev *forward.Event, out []forward.Command) []forward.Command {
+// of gives the strategy of a name.
+func (c *chooser) of(n name.Name) forward.Strategy {
 	for _, e := range *c.table.Load() {
-		if e.prefix.Contains(ev.Name) {
-			return e.strategy.Decide(ev, out)
+		if e.prefix.Contains(n) {
+			return e.strategy
 		}
 	}
-	return forward.BestRoute{}.Decide(ev, out)
+	return forward.BestRoute{}
+}
+
+// Needs implements forward.Strategy.
+func (c *chooser) Needs(n name.Name) forward.Needs { return c.of(n).Needs(n) }
+
+// Decide implements forward.Strategy.
+func (c *chooser) Decide(ev *forward.Event, out []forward.Command) []forward.Command {
+	return c.of(ev.Name).Decide(ev, out)
+}
+
+// Within implements forward.Spread: the strategy of the prefix itself, and those of longer prefixes below it.
+func (c *chooser) Within(p name.Prefix, fn func(name.Name)) {
+	fn(p.Name)
+	for _, e := range *c.table.Load() {
+		if e.prefix.Len > p.Len && p.Contains(e.prefix.Name) {
+			fn(e.prefix.Name)
+		}
+	}
 }
 
 func newStrategies(cfg *config.Config, plugins *plugin.Manager) (*strategies, error) {

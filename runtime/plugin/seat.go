@@ -12,6 +12,8 @@ import (
 type seat struct {
 	crew     *seats
 	instance *engine.Instance
+	features uint64 // that the instance relies on
+	schema   uint64 // of what the host keeps for it
 	state    atomic.Int32
 	left     chan struct{} // closed by the worker when it leaves a seat that was retired under it
 }
@@ -109,7 +111,7 @@ func newSeats(ctx context.Context, p *loaded, v *version, places []*place, first
 
 // seat makes one that close retires.
 func (c *seats) seat(i *engine.Instance) *seat {
-	s := &seat{crew: c, instance: i, left: make(chan struct{})}
+	s := &seat{crew: c, instance: i, features: i.Features(), schema: c.version.stateID(), left: make(chan struct{})}
 	c.begun = append(c.begun, s)
 	return s
 }

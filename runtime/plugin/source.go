@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/zmesh/zmesh/runtime/engine"
+	"github.com/zmesh/zmesh/sdk/guest/abi"
 	"github.com/zmesh/zmesh/sdk/guest/vectors"
 )
 
@@ -75,6 +76,14 @@ type version struct {
 	vectors *vectors.File
 	schema  Schema // of a decoder that describes itself
 	since   time.Time
+}
+
+// stateID is the number of the schema of what the host keeps for a version: equal for all that say so in their manifests, otherwise its own.
+func (v *version) stateID() uint64 {
+	if state := v.module.Manifest.State; state != "" {
+		return abi.SchemaID(state)
+	}
+	return abi.SchemaID("module " + v.module.Digest)
 }
 
 // inspect reads a module and makes sure that this host has its kind.

@@ -5,9 +5,12 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math/bits"
 	"sync/atomic"
+	"time"
 
 	"github.com/zmesh/zmesh/core/forward"
+	"github.com/zmesh/zmesh/core/name"
 	"github.com/zmesh/zmesh/core/wire"
 	"github.com/zmesh/zmesh/runtime/engine"
 	"github.com/zmesh/zmesh/sdk/guest/abi"
@@ -27,8 +30,11 @@ func (strategyTrade) options(o *engine.Options) {
 
 // validate makes sure that a strategy can decide at all, on an event of two next hops.
 func (strategyTrade) validate(_ *version, i *engine.Instance) error {
+	if i.Features()&abi.FeatureScratch != 0 && len(i.State()) < abi.ScratchSize {
+		return fmt.Errorf("it keeps blocks, and its state region has %d bytes, want at least %d", len(i.State()), abi.ScratchSize)
+	}
 	ev := forward.Event{Seq: 1, InFace: 1, TTL: 7, Hops: []forward.NextHop{{Face: 2, Cost: 1}, {Face: 3, Cost: 2}}}
-	if _, err := ask(i, &ev, nil); err != nil {
+	if _, err := consult(i, &ev, nil); err != nil {
 		return fmt.Errorf("it fails the first event: %w", err)
 	}
 	return nil
@@ -65,7 +71,7 @@ func (m *Manager) strategies(name string) []*StrategyHolder {
 	if m.holders[name] == nil {
 		list := make([]*StrategyHolder, m.opt.Workers)
 		for k := range list {
-			list[k] = &StrategyHolder{}
+			list[k] = &StrategyHolder{owner: uint32(len(m.holders)) + 1}
 		}
 		m.holders[name] = list
 	}
@@ -96,8 +102,21 @@ func (m *Manager) Strategy(name string, worker int) (forward.Strategy, error) {
 // decides as best-route. Decide is called under the worker's mutex, never blocks and does not allocate unless the plugin traps.
 type StrategyHolder struct {
 	place
+	owner    uint32 // of the blocks that the node keeps for it, over all versions
 	degraded atomic.Uint64
 }
+
+// Needs implements [forward.Strategy]: what the version at work has asked for when it was initialised.
+func (h *StrategyHolder) Needs(name.Name) forward.Needs {
+	s := h.current.Load()
+	if s == nil {
+		return forward.Needs{}
+	}
+	return forward.Needs{Owner: h.owner, Wants: forward.Wants(s.features) & strategyWants}
+}
+
+// strategyWants are the feature bits that are the worker's too; the values are the same.
+const strategyWants = forward.WantContent | forward.WantRoutes | forward.WantFaces | forward.WantMeasures | forward.WantScratch
 
 // Decide implements [forward.Strategy].
 func (h *StrategyHolder) Decide(ev *forward.Event, out []forward.Command) []forward.Command {
@@ -106,7 +125,7 @@ func (h *StrategyHolder) Decide(ev *forward.Event, out []forward.Command) []forw
 		h.degraded.Add(1)
 		return forward.BestRoute{}.Decide(ev, out)
 	}
-	decided, err := ask(s.instance, ev, out)
+	decided, err := s.decide(ev, out)
 	if err != nil {
 		h.degraded.Add(1)
 		h.failed(s, err)
@@ -116,6 +135,61 @@ func (h *StrategyHolder) Decide(ev *forward.Event, out []forward.Command) []forw
 	return decided
 }
 
+// decide hands an event to the instance. Blocks that another schema has written are converted first, or cleared. What the plugin writes
+// to them counts only if it has an answer.
+func (s *seat) decide(ev *forward.Event, out []forward.Command) ([]forward.Command, error) {
+	if s.features&abi.FeatureScratch == 0 {
+		return consult(s.instance, ev, out)
+	}
+	if r := ev.Route; r != nil && r.Schema != s.schema {
+		if err := s.adopt(0, r.Schema, r.Bytes[:]); err != nil {
+			return out, err
+		}
+		r.Schema = s.schema
+	}
+	if p := ev.Pending; p != nil && p.Schema != s.schema {
+		if err := s.adopt(1, p.Schema, p.Bytes[:]); err != nil {
+			return out, err
+		}
+		p.Schema = s.schema
+	}
+	return consult(s.instance, ev, out)
+}
+
+// adopt makes a block of another schema one of this version's: the plugin converts it, or it is cleared. 0 is the schema of a block that
+// nobody has written to. After a trap the block is as before.
+func (s *seat) adopt(which uint32, from uint64, block []byte) error {
+	if from == 0 {
+		return nil
+	}
+	if s.features&abi.FeatureMigrate == 0 {
+		clear(block)
+		return nil
+	}
+	le, in, at := binary.LittleEndian, s.instance.Input(), which*abi.ScratchRoute
+	clear(in[:abi.MigrateSize])
+	le.PutUint32(in[abi.ItemSize:], abi.MigrateSize)
+	le.PutUint16(in[abi.ItemKind:], abi.MigrateState)
+	le.PutUint16(in[abi.ItemFixed:], abi.MigrateSize)
+	le.PutUint64(in[abi.MigrateFrom:], from)
+	le.PutUint32(in[abi.MigrateWhich:], which)
+	copy(s.instance.State()[at:], block)
+	b, err := s.instance.Call(1)
+	if err != nil {
+		return err
+	}
+	item, _, ok := engine.NextItem(b)
+	if !ok {
+		return s.instance.Fail(0, 1, errOutput)
+	}
+	if le.Uint16(item[abi.OutStatus:]) != abi.StatusOK {
+		clear(block)
+		return nil
+	}
+	copy(block, s.instance.State()[at:])
+	return nil
+}
+
 // What a strategy's output can be wrong in.
 var (
 	errCommands = errors.New("its output has more than 4 commands")
@@ -123,9 +197,10 @@ var (
 	errFailed   = errors.New("the strategy has no answer")
 )
 
-// ask hands one event to an instance and appends its commands to out.
-func ask(i *engine.Instance, ev *forward.Event, out []forward.Command) ([]forward.Command, error) {
-	writeEvent(i.Input(), ev)
+// consult hands one event to an instance and appends its commands to out. The blocks of the event are changed only if it has an answer.
+func consult(i *engine.Instance, ev *forward.Event, out []forward.Command) ([]forward.Command, error) {
+	state := i.State()
+	writeEvent(i.Input(), ev, state)
 	b, err := i.Call(1)
 	if err != nil {
 		return out, err
@@ -142,37 +217,73 @@ func ask(i *engine.Instance, ev *forward.Event, out []forward.Command) ([]forwar
 		return out, i.Fail(0, 1, errOutput)
 	case n > abi.MaxCommands:
 		return out, i.Fail(0, 1, errCommands)
-	case n == 0:
-		return out, nil
+	case n > 0:
+		if out, ok = readCommands(item[abi.OutHead:], n, out); !ok {
+			return out, i.Fail(0, 1, errCommand)
+		}
 	}
-	decided, ok := readCommands(item[abi.OutHead:], n, out)
-	if !ok {
-		return out, i.Fail(0, 1, errCommand)
+	if len(state) >= abi.ScratchSize {
+		keep(ev, i.State())
 	}
-	return decided, nil
+	return out, nil
 }
 
-// writeEvent writes the one item of a strategy's batch; see abi.EventFixed. The region has room: the engine has checked it.
-func writeEvent(in []byte, ev *forward.Event) {
+// keep takes over what the plugin has written to its blocks.
+func keep(ev *forward.Event, state []byte) {
+	if ev.Route != nil {
+		ev.Route.Bytes = [abi.ScratchRoute]byte(state)
+	}
+	if ev.Pending != nil {
+		ev.Pending.Bytes = [abi.ScratchPending]byte(state[abi.ScratchRoute:])
+	}
+}
+
+// writeEvent writes the one item of a strategy's batch, see abi.EventFixed, and the blocks that belong to it. The region has room: the
+// engine has checked it. Words are put together here, because each store costs.
+func writeEvent(in []byte, ev *forward.Event, state []byte) {
 	le := binary.LittleEndian
 	hops := ev.Hops[:min(len(ev.Hops), abi.MaxHops)]
 	size := abi.EventFixed + abi.HopSize*len(hops)
 	in = in[:size]
-	le.PutUint32(in[abi.ItemSize:], uint32(size))
-	le.PutUint16(in[abi.ItemKind:], uint16(ev.Kind))
-	le.PutUint16(in[abi.ItemFixed:], abi.EventFixed)
+	le.PutUint64(in[abi.ItemSize:], uint64(size)|uint64(ev.Kind)<<32|abi.EventFixed<<48)
 	le.PutUint64(in[abi.EventTime:], uint64(ev.Now))
-	copy(in[abi.EventName:abi.EventTTL], ev.Name[:])
-	in[abi.EventTTL], in[abi.EventReason] = ev.TTL, byte(ev.Reason)
-	le.PutUint32(in[abi.EventSeq:], ev.Seq)
-	le.PutUint32(in[abi.EventInFace:], uint32(ev.InFace))
-	le.PutUint16(in[abi.EventHopSize:], abi.HopSize)
-	le.PutUint16(in[abi.EventHopCount:], uint16(len(hops)))
-	le.PutUint32(in[abi.EventMore:], uint32(ev.More+len(ev.Hops)-len(hops)))
+	le.PutUint64(in[abi.EventName:], bits.ReverseBytes64(ev.Name.Uint48()<<16)|uint64(ev.TTL)<<48|uint64(ev.Reason)<<56)
+	le.PutUint64(in[abi.EventSeq:], uint64(ev.Seq)|uint64(ev.InFace)<<32)
+	le.PutUint64(in[abi.EventHopSize:], abi.HopSize|uint64(len(hops))<<16|uint64(uint32(ev.More+len(ev.Hops)-len(hops)))<<32)
+	le.PutUint64(in[abi.EventExpiry:], uint64(ev.Expiry))
+	le.PutUint64(in[abi.EventLength:], uint64(ev.Length)|uint64(ev.Type)<<16|uint64(ev.FHDR)<<24|uint64(ev.KeyID)<<32|uint64(ev.InKind)<<40|uint64(uint16(ev.Signal))<<48)
+	le.PutUint64(in[abi.EventFace:], uint64(ev.Face)|uint64(ev.Random)<<32)
+	le.PutUint64(in[abi.EventPrefix:], uint64(ev.Prefix)|facts(ev, state)<<8)
 	for k := range hops {
-		h := &hops[k]
-		le.PutUint64(in[abi.EventFixed+k*abi.HopSize:], uint64(h.Face)|uint64(h.Cost)<<32|uint64(h.State)<<48)
+		h, b := &hops[k], in[abi.EventFixed+k*abi.HopSize:][:abi.HopSize]
+		le.PutUint64(b, uint64(h.Face)|uint64(h.Cost)<<32|uint64(h.State)<<48)
+		le.PutUint64(b[abi.HopRTT:], uint64(h.RTT)|uint64(h.Var)<<32)
+		le.PutUint64(b[abi.HopSilent:], uint64(h.Silent)|uint64(h.Loss)<<32|uint64(h.Queue)<<48)
 	}
+}
+
+// facts writes the blocks of an event into the state region, zeros where there is none, and says what there is.
+func facts(ev *forward.Event, state []byte) (is uint64) {
+	if ev.Up {
+		is = abi.FactUp
+	}
+	if len(state) < abi.ScratchSize {
+		return is
+	}
+	state = state[:abi.ScratchSize]
+	if ev.Route != nil {
+		is |= abi.FactRoute
+		copy(state, ev.Route.Bytes[:])
+	} else {
+		clear(state[:abi.ScratchRoute])
+	}
+	if ev.Pending != nil {
+		is |= abi.FactPending
+		copy(state[abi.ScratchRoute:], ev.Pending.Bytes[:])
+	} else {
+		clear(state[abi.ScratchRoute:])
+	}
+	return is
 }
 
 // readCommands takes n commands apart. A command's size is what the item has for each.
@@ -184,10 +295,12 @@ func readCommands(b []byte, n int, out []forward.Command) ([]forward.Command, bo
 	for ; n > 0; n, b = n-1, b[size:] {
 		c := forward.Command{
 			Op: forward.Op(b[abi.CommandOp]), N: b[abi.CommandN], Reason: wire.ReturnReason(b[abi.CommandReason]),
-			Face: forward.FaceID(binary.LittleEndian.Uint32(b[abi.CommandFace:])),
+			Face:  forward.FaceID(binary.LittleEndian.Uint32(b[abi.CommandFace:])),
+			Delay: time.Duration(binary.LittleEndian.Uint64(b[abi.CommandDelay:])),
 		}
 		switch {
-		case c.Op > forward.DropRequest,
+		case c.Op > forward.SetTimer,
+			c.Op < forward.Repeat && c.Delay != 0, c.Delay < 0,
 			c.Op == forward.SendFirst && c.N == 0,
 			c.Op == forward.SendReturn && (c.Reason < wire.ReturnNoRoute || c.Reason > wire.ReturnTTL):
 			return out, false

@@ -75,7 +75,7 @@ func batch(t *testing.T, items ...[]byte) (all [][]uint32) {
 }
 
 func TestBatch(t *testing.T) {
-	got := batch(t, event(abi.EventFixed, 8, 1, 2), event(abi.EventFixed, 8), event(abi.EventFixed, 8, 3))
+	got := batch(t, event(abi.EventFixed, abi.HopSize, 1, 2), event(abi.EventFixed, abi.HopSize), event(abi.EventFixed, abi.HopSize, 3))
 	if len(got) != 3 || !slices.Equal(got[0], []uint32{1, 2}) || len(got[1]) != 4 || !slices.Equal(got[2], []uint32{3}) {
 		t.Errorf("%v", got)
 	}
@@ -83,17 +83,17 @@ func TestBatch(t *testing.T) {
 
 // A later host appends fields to events and next hops; the sizes lead past them.
 func TestAppendedFieldsAreSteppedOver(t *testing.T) {
-	if got := batch(t, event(64, 24, 1, 2), event(abi.EventFixed, 16, 3)); !slices.Equal(got[0], []uint32{1, 2}) || !slices.Equal(got[1], []uint32{3}) {
+	if got := batch(t, event(abi.EventFixed+24, abi.HopSize+16, 1, 2), event(abi.EventFixed, abi.HopSize+8, 3)); !slices.Equal(got[0], []uint32{1, 2}) || !slices.Equal(got[1], []uint32{3}) {
 		t.Errorf("%v", got)
 	}
 }
 
 func TestDamagedItemsFailAlone(t *testing.T) {
-	short := event(abi.EventFixed, 8, 1)
+	short := event(abi.EventFixed, abi.HopSize, 1)
 	short[abi.EventHopCount] = 7
-	old := event(abi.EventFixed, 8, 1)
+	old := event(abi.EventFixed, abi.HopSize, 1)
 	old[abi.ItemFixed] = 8
-	got := batch(t, short, old, event(abi.EventFixed, 4, 1), event(abi.EventFixed, 8, 9))
+	got := batch(t, short, old, event(abi.EventFixed, abi.HopSize-8, 1), event(abi.EventFixed, abi.HopSize, 9))
 	if got[0] != nil || got[1] != nil || got[2] != nil || !slices.Equal(got[3], []uint32{9}) {
 		t.Errorf("%v", got)
 	}

@@ -55,6 +55,7 @@ func runItem(d Decoder, config Values, in []byte) (Decoded, error) {
 type Command struct {
 	Op, N, Reason uint8
 	Face          uint32
+	Delay         int64 // ns, of Repeat and SetTimer
 }
 
 // RunStrategy hands one event to a strategy that is configured, and gives its commands: for native tests.
@@ -66,7 +67,7 @@ func RunStrategy(s Strategy, ev Event) []Command {
 	for b := out[:do.n*abi.CommandSize]; len(b) > 0; b = b[abi.CommandSize:] {
 		list = append(list, Command{
 			Op: b[abi.CommandOp], N: b[abi.CommandN], Reason: b[abi.CommandReason],
-			Face: binary.LittleEndian.Uint32(b[abi.CommandFace:]),
+			Face: binary.LittleEndian.Uint32(b[abi.CommandFace:]), Delay: int64(binary.LittleEndian.Uint64(b[abi.CommandDelay:])),
 		})
 	}
 	return list

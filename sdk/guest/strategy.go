@@ -4,25 +4,63 @@ import (
 	"github.com/zmesh/zmesh/sdk/guest/abi"
 )
 
-// Event is what a strategy decides on. It is valid while Decide runs.
+// Event is what a strategy decides on. It is valid while Decide runs. Times are in ns; time.Duration(ev.Now) where package time is wanted.
 type Event struct {
-	Kind   uint16 // abi.InterestIn, abi.RetryIn, abi.ReturnIn, abi.Renew
-	Now    int64  // ns since the node started; time.Duration(ev.Now) where package time is wanted
-	Name   [6]byte
-	Seq    uint32
-	InFace uint32
-	TTL    uint8
-	Reason uint8 // of a Return
-	Hops   []Hop // at most abi.MaxHops, sorted by cost, the producer's face first
-	More   uint32
+	Kind    uint16 // abi.InterestIn, abi.RetryIn, abi.ReturnIn, abi.Renew, and what it asks for: see Needs
+	Name    [6]byte
+	Now     int64 // since the node started
+	Expiry  int64 // how long the asker still waits
+	Seq     uint32
+	InFace  uint32
+	Face    uint32 // that answered, returned or changed
+	Random  uint32 // 32 bits, others at each event and in each node
+	Length  uint16 // bytes of the frame at hand, without a Net ID
+	Signal  int16  // dBm, or abi.SignalUnknown
+	Type    uint8  // packet type: 0 Interest, 1 Content
+	FHDR    uint8  // as it came
+	KeyID   uint8
+	InKind  uint8 // abi.FacePointToPoint …
+	TTL     uint8
+	Reason  uint8 // of a Return
+	Prefix  uint8 // of a route or face change: the length of the prefix
+	Up      bool  // of a face change
+	Hops    []Hop // at most abi.MaxHops, sorted by cost, the producer's face first
+	More    uint32
+	Route   Scratch // by route; nil: there is none, or the strategy does not ask for it
+	Pending Scratch // by pending Interest
 }
 
-// Hop is a face that may be used. Only faces that are up are shown.
+// Hop is a face that may be used. Only faces that are up are shown. What was measured is 0 for a strategy that does not ask for it.
 type Hop struct {
-	Face  uint32
-	Cost  uint16
-	State uint16 // abi.HopTried, abi.HopReturned, abi.HopInFace, abi.HopProducer
+	Face   uint32
+	Cost   uint16
+	State  uint16 // abi.HopTried, abi.HopReturned, abi.HopInFace, abi.HopProducer, abi.HopMeasured, abi.HopBroadcast
+	RTT    uint32 // µs, smoothed; 0: unknown
+	Var    uint32 // µs, of RTT
+	Silent uint32 // ms since the first Interest there that nothing has come back for since; 0: nothing is missing
+	Loss   uint16 // 65,535: all
+	Queue  uint16 // frames, or abi.QueueUnknown
 }
+
+// Scratch is a block that the host keeps: what is written there stands at the next event of the same route or pending Interest, in
+// the next instance and in the next version too, if its manifest has the same state. It begins as zeros. Numbers are little-endian.
+type Scratch []byte
+
+// Uint32 reads 4 bytes.
+func (s Scratch) Uint32(at int) uint32 { return get32(s, at) }
+
+// PutUint32 writes 4 bytes.
+func (s Scratch) PutUint32(at int, v uint32) { put32(s, at, v) }
+
+// Int64 reads 8 bytes.
+func (s Scratch) Int64(at int) int64 { return int64(get64(s, at)) }
+
+// PutInt64 writes 8 bytes.
+func (s Scratch) PutInt64(at int, v int64) { put64(s, at, uint64(v)) }
+
+// Needs is what a strategy asks for beyond the events that need a decision: abi.FeatureContent, abi.FeatureRoutes, abi.FeatureFaces,
+// abi.FeatureMeasures, abi.FeatureScratch. It pays for nothing else.
+type Needs uint64
 
 // Commands take what a strategy wants: at most abi.MaxCommands, further ones are dropped. None means that nothing more is tried.
 type Commands struct {
@@ -33,36 +71,53 @@ type Commands struct {
 // Len is how many commands there are.
 func (c *Commands) Len() int { return c.n }
 
-func (c *Commands) add(command uint64) {
+func (c *Commands) add(command uint64, delay int64) {
 	at := c.n * abi.CommandSize
 	if c.n >= abi.MaxCommands || at+abi.CommandSize > len(c.out) {
 		return
 	}
 	put64(c.out, at, command)
-	put64(c.out, at+8, 0)
+	put64(c.out, at+8, uint64(delay))
 	c.n++
 }
 
 // SendTo sends the Interest to a face of the event's hops.
-func (c *Commands) SendTo(face uint32) { c.add(abi.SendTo | uint64(face)<<32) }
+func (c *Commands) SendTo(face uint32) { c.add(abi.SendTo|uint64(face)<<32, 0) }
 
 // SendAll sends it to all usable next hops of the event but the in-face.
-func (c *Commands) SendAll() { c.add(abi.SendAll) }
+func (c *Commands) SendAll() { c.add(abi.SendAll, 0) }
 
 // SendFirst sends it to the first n next hops of the event that work.
-func (c *Commands) SendFirst(n uint8) { c.add(abi.SendFirst | uint64(n)<<8) }
+func (c *Commands) SendFirst(n uint8) { c.add(abi.SendFirst|uint64(n)<<8, 0) }
 
 // Return gives up and tells whoever asks why.
-func (c *Commands) Return(reason uint8) { c.add(abi.SendReturn | uint64(reason)<<16) }
+func (c *Commands) Return(reason uint8) { c.add(abi.SendReturn|uint64(reason)<<16, 0) }
 
 // Drop gives up and says nothing.
-func (c *Commands) Drop() { c.add(abi.DropRequest) }
+func (c *Commands) Drop() { c.add(abi.DropRequest, 0) }
+
+// Repeat sends the frame at hand again on its in-face, which is a broadcast face, when delay ns have passed, unless it is heard there
+// again before. The host holds the frame.
+func (c *Commands) Repeat(delay int64) { c.add(abi.Repeat, delay) }
+
+// Timer asks for abi.TimerDue when delay ns have passed, at least 1 ms. It takes the place of one that is set for the Interest, which stays
+// pending for it.
+func (c *Commands) Timer(delay int64) { c.add(abi.SetTimer, delay) }
 
 // Strategy decides where an Interest goes. Each worker of a node has its own instance. Decide must not keep the event or the
 // commands, and should not allocate: nothing collects garbage at a good moment.
 type Strategy interface {
 	Configure(Values) error
 	Decide(*Event, *Commands)
+}
+
+// Needy is a Strategy that asks for more than the events that need a decision. Needs is called once, before Configure.
+type Needy interface{ Needs() Needs }
+
+// Migrator is a Strategy that can read what a version with another schema has kept. from is abi.SchemaID of its state. One of the two
+// blocks is given, the other is nil; false: it cannot, and the block is zeroed.
+type Migrator interface {
+	Migrate(from uint64, route, pending Scratch) bool
 }
 
 // ServeStrategy registers the module's strategy. Call it from init.
@@ -72,27 +127,51 @@ func ServeStrategy(s Strategy) { served = newStrategyPlugin(s) }
 const (
 	strategyInput  = 2 * abi.StrategyInput
 	strategyOutput = 2 * abi.StrategyOutput
+	strategyBatch  = 8 // items whose blocks have room
 )
 
 // strategyPlugin keeps everything that a decision needs, so that none allocates. A call, a slice handed over and a bounds check cost
 // several times in wasm what they cost natively, so its way is one function but for the author's.
 type strategyPlugin struct {
 	strategy Strategy
+	migrator Migrator // nil: it cannot
+	needs    Needs
 	event    Event
 	commands Commands
 	hops     [abi.MaxHops]Hop // where they cannot be used as they stand in the input
 	in       [strategyInput / 8]uint64
 	out      [strategyOutput / 8]uint64
+	kept     [strategyBatch * abi.ScratchSize / 8]uint64
 }
 
-func newStrategyPlugin(s Strategy) *strategyPlugin { return &strategyPlugin{strategy: s} }
+func newStrategyPlugin(s Strategy) *strategyPlugin {
+	p := &strategyPlugin{strategy: s}
+	if n, ok := s.(Needy); ok {
+		p.needs = n.Needs() &^ abi.FeatureMigrate
+	}
+	if m, ok := s.(Migrator); ok {
+		p.migrator = m
+		p.needs |= abi.FeatureMigrate
+	}
+	return p
+}
 
 func (p *strategyPlugin) regions() (input, output []byte) { return bytesOf(p.in[:]), bytesOf(p.out[:]) }
+
+func (p *strategyPlugin) state() []byte {
+	if p.needs&abi.FeatureScratch == 0 {
+		return nil
+	}
+	return bytesOf(p.kept[:])
+}
+
+func (p *strategyPlugin) features() uint64 { return uint64(p.needs) }
 
 func (p *strategyPlugin) configure(v Values) error { return p.strategy.Configure(v) }
 
 func (p *strategyPlugin) process(n uint32) uint32 {
 	in, out := p.regions()
+	state := p.state()
 	for i := range n {
 		progressWord[0] = uint64(i)
 		item := itemAt(in)
@@ -101,19 +180,25 @@ func (p *strategyPlugin) process(n uint32) uint32 {
 		}
 		size, status := abi.OutHead, abi.StatusFailed
 		p.commands.n = 0
-		if p.read(item) {
+		switch {
+		case p.read(item, state):
 			p.commands.out = out[abi.OutHead : abi.OutHead+abi.MaxCommands*abi.CommandSize]
 			p.strategy.Decide(&p.event, &p.commands)
 			size, status = abi.OutHead+p.commands.n*abi.CommandSize, abi.StatusOK
+		case p.migrate(item, state):
+			status = abi.StatusOK
 		}
 		head(out, size, status, p.commands.n)
 		in, out = in[len(item):], out[size:]
+		if len(state) >= abi.ScratchSize {
+			state = state[abi.ScratchSize:]
+		}
 	}
 	return n
 }
 
 // read takes an event out of its item. The sizes in it say where the hops are and how large each is.
-func (p *strategyPlugin) read(item []byte) bool {
+func (p *strategyPlugin) read(item, state []byte) bool {
 	if len(item) < abi.EventFixed {
 		return false
 	}
@@ -124,6 +209,21 @@ func (p *strategyPlugin) read(item []byte) bool {
 	e.TTL, e.Reason = in[abi.EventTTL], in[abi.EventReason]
 	e.Seq, e.InFace = get32(in, abi.EventSeq), get32(in, abi.EventInFace)
 	e.More = get32(in, abi.EventMore)
+	e.Expiry = int64(get64(in, abi.EventExpiry))
+	e.Length, e.Signal = get16(in, abi.EventLength), int16(get16(in, abi.EventSignal))
+	e.Type, e.FHDR, e.KeyID, e.InKind = in[abi.EventType], in[abi.EventFHDR], in[abi.EventKeyID], in[abi.EventInKind]
+	e.Face, e.Random = get32(in, abi.EventFace), get32(in, abi.EventRandom)
+	facts := in[abi.EventFacts]
+	e.Prefix, e.Up = in[abi.EventPrefix], facts&abi.FactUp != 0
+	e.Route, e.Pending = nil, nil
+	if len(state) >= abi.ScratchSize {
+		if facts&abi.FactRoute != 0 {
+			e.Route = Scratch(state[:abi.ScratchRoute])
+		}
+		if facts&abi.FactPending != 0 {
+			e.Pending = Scratch(state[abi.ScratchRoute:abi.ScratchSize])
+		}
+	}
 	fixed, size, n := int(get16(in, abi.ItemFixed)), int(get16(in, abi.EventHopSize)), int(get16(in, abi.EventHopCount))
 	if n > abi.MaxHops || size < abi.HopSize || fixed < abi.EventFixed || fixed+n*size > len(item) {
 		return false
@@ -132,9 +232,24 @@ func (p *strategyPlugin) read(item []byte) bool {
 		return true
 	}
 	for i := range n {
-		h := get64(item, fixed+i*size)
-		p.hops[i] = Hop{Face: uint32(h), Cost: uint16(h >> 32), State: uint16(h >> 48)}
+		h := item[fixed+i*size:]
+		p.hops[i] = Hop{
+			Face: get32(h, abi.HopFace), Cost: get16(h, abi.HopCost), State: get16(h, abi.HopState), RTT: get32(h, abi.HopRTT),
+			Var: get32(h, abi.HopVar), Silent: get32(h, abi.HopSilent), Loss: get16(h, abi.HopLoss), Queue: get16(h, abi.HopQueue),
+		}
 	}
 	e.Hops = p.hops[:n]
 	return true
+}
+
+// migrate converts a block of another schema.
+func (p *strategyPlugin) migrate(item, state []byte) bool {
+	if p.migrator == nil || len(item) < abi.MigrateSize || get16(item, abi.ItemKind) != abi.MigrateState || len(state) < abi.ScratchSize {
+		return false
+	}
+	from := get64(item, abi.MigrateFrom)
+	if get32(item, abi.MigrateWhich) == 0 {
+		return p.migrator.Migrate(from, Scratch(state[:abi.ScratchRoute]), nil)
+	}
+	return p.migrator.Migrate(from, nil, Scratch(state[abi.ScratchRoute:abi.ScratchSize]))
 }

@@ -12,7 +12,7 @@ package abi
 // refuses a module of another major version before anything of it runs. Within a major version things are only added.
 const (
 	Major = 0
-	Minor = 1
+	Minor = 2
 )
 
 // Names in a module.
@@ -40,7 +40,7 @@ const (
 )
 
 // Features of this version's host.
-const Features uint64 = FeatureDescribe | FeatureEncode
+const Features uint64 = StrategyFeatures | FeatureDescribe | FeatureEncode
 
 // The description of the arena, to whose first byte zmesh_init points. All regions begin at multiples of 8, lie within the
 // memory, and do not overlap. They stay where they are as long as the instance lives.
