@@ -34,6 +34,8 @@ var shipped = []Builtin{
 	{"cobs", KindDriver},
 	{"milesight", KindDecoder},
 	{"cayenne-lpp", KindDecoder},
+	{"bthome-v2", KindDecoder},
+	{"senml", KindDecoder},
 }
 
 // kindOfBuiltin gives the kind of a plugin that ships; empty if none has the name.
