@@ -23,7 +23,7 @@ func (w *Worker) content(r *received) drop.Reason {
 	w.put = store.Put{
 		Key: r.key, Seq: r.Seq, Body: r.Body, Now: w.now.Mono, Wall: w.now.Wall, Face: uint32(r.face.id),
 		Producer: a.producer, Upstream: w.fromUpstream(r, &a), Covered: a.covered, ByNumber: a.byNumber && !a.producer,
-		NeverCache: w.naming(r.key).NeverCached(r.Name),
+		NeverCache: w.naming(r.key).NeverCached(r.Name), Mirrored: !a.producer && r.key.Net() == 0 && w.n.cfg.Mirror.Covers(r.Name),
 	}
 	out := w.store.Put(&w.put)
 	switch out.Verdict {

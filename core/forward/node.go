@@ -31,6 +31,7 @@ type Config struct {
 	Random     func() uint64          // the bytes of hellos (P-18)
 	Store      func(worker int) Store // nil: nothing is stored
 	Strategy   func(worker int) Strategy
+	Mirror     name.PrefixSet  // names of our own network of which this node keeps a second copy (P-22: without their quotas)
 	Onboarding []name.Name     // answered under the public key (P-9)
 	Origin     uint32          // first FSEQ of our Announcements: from the wall clock, so that it rises over restarts (P-7)
 	Happened   func(Happening) // notable things; must not call the node

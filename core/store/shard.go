@@ -78,6 +78,7 @@ type Put struct {
 	Covered    bool  // came through a live upstream subscription (P-16)
 	ByNumber   bool  // came because its number was asked for: that does not show that it is the newest (P-15)
 	NeverCache bool  // the name's class is never cached
+	Mirrored   bool  // a copy for a mirror of what another node has admitted: neither the name's rate nor the face's share counts
 	Share      int64 // bytes an hour that the face may store; 0: a quarter of Config.HourBytes; Unlimited (P-22)
 }
 
@@ -255,9 +256,9 @@ func (s *Shard) keep(id uint32, e *entry, p *Put, ext uint64) Cause {
 	size := recordSize(len(p.Body))
 	cause := NoCause
 	switch {
-	case e.overRate(rule, s.now):
+	case !p.Mirrored && e.overRate(rule, s.now):
 		cause = Rate
-	case s.overShare(p, size):
+	case !p.Mirrored && s.overShare(p, size):
 		cause = FaceShare
 	case rule.Class != Memory && !s.write(e, p, ext, rule.Class):
 		cause = QueueFull
@@ -267,8 +268,10 @@ func (s *Shard) keep(id uint32, e *entry, p *Put, ext uint64) Cause {
 		s.rest(id, e)
 		return cause
 	}
-	e.charge(rule, s.now)
-	s.faces.add(p.Face, size)
+	if !p.Mirrored {
+		e.charge(rule, s.now)
+		s.faces.add(p.Face, size)
+	}
 	s.store(id, e, p, ext, rule.Class)
 	return NoCause
 }

@@ -97,6 +97,17 @@ type Store struct {
 	Failures   uint64            `json:"write_failures"`
 	Retention  time.Duration     `json:"retention_ns"`
 	Durability string            `json:"durability"`
+	Mirrors    []Mirror          `json:"mirrors,omitempty"`
+}
+
+// Mirror is how far a [[store.mirror]] has come since the node's start.
+type Mirror struct {
+	Prefix string `json:"prefix"`
+	Names  int    `json:"names"`  // that it follows
+	Copied uint64 `json:"copied"` // contents that it has seen through the store, those of before the start too
+	Behind uint64 `json:"behind"` // numbers that are known to exist and are not copied yet
+	Lost   uint64 `json:"lost"`   // numbers that nobody had any more
+	Full   bool   `json:"full"`   // it follows as many names as it can, and there are more
 }
 
 // Plugin is a plugin of a running node: GET /v1/plugins.

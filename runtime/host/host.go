@@ -176,6 +176,7 @@ func (h *Host) makeNode(backends []store.Backend) error {
 		ID: cfg.Node.ID, Boot: h.boot, Keys: ring, Naming: cfg.Naming(), Workers: cfg.Node.Workers, Limits: &lim,
 		Seed: h.seed, Random: random64, Onboarding: cfg.Node.Onboarding, Happened: h.happened,
 		Origin:   uint32(now.Wall/1000) & 0xFFFFFF,
+		Mirror:   name.NewPrefixSet(cfg.Store.Mirror...),
 		Strategy: h.choice.worker,
 		Store: func(i int) forward.Store {
 			sc := cfg.StoreConfig()

@@ -11,6 +11,7 @@ import (
 	"github.com/zmesh/zmesh/core/forward"
 	"github.com/zmesh/zmesh/core/name"
 	"github.com/zmesh/zmesh/core/wire"
+	"github.com/zmesh/zmesh/runtime/admin"
 	"github.com/zmesh/zmesh/runtime/config"
 	"github.com/zmesh/zmesh/sdk/node"
 )
@@ -26,9 +27,11 @@ type mirror struct {
 	ctx    context.Context
 	wg     sync.WaitGroup
 
-	mu    sync.Mutex
-	names map[name.Name]bool
-	full  bool // and that was said
+	mu     sync.Mutex
+	names  map[name.Name]*node.Subscription // nil: not open now
+	copied uint64                           // contents that were read
+	lost   uint64                           // numbers that nobody had any more
+	full   bool                             // and that was said
 }
 
 // mirrorNames bounds the streams that one mirror follows.
@@ -50,7 +53,7 @@ func (h *Host) startMirrors() error {
 }
 
 func (h *Host) newMirror(cfg *config.Config, p name.Prefix) (*mirror, error) {
-	m := &mirror{h: h, prefix: p, names: map[name.Name]bool{}}
+	m := &mirror{h: h, prefix: p, names: map[name.Name]*node.Subscription{}}
 	m.ctx, m.cancel = context.WithCancel(context.Background())
 	m.link = &loopback{h: h, in: h.node.Ingress(), frames: make(chan []byte, mirrorQueue), closed: make(chan struct{})}
 	f, err := h.node.AddFace(h.now(), forward.FaceConfig{Name: "mirror " + p.String()}, nodeEnd{m.link})
@@ -58,7 +61,8 @@ func (h *Host) newMirror(cfg *config.Config, p name.Prefix) (*mirror, error) {
 		return nil, err
 	}
 	m.link.face = f
-	m.node, err = node.New(m.link, node.Config{Network: cfg.Networks[0].Wire(), Wildcard: cfg.Limits.Wildcard})
+	// What cannot be had now, since the way to the first copy is broken, is asked for until nobody can have it any more.
+	m.node, err = node.New(m.link, node.Config{Network: cfg.Networks[0].Wire(), Wildcard: cfg.Limits.Wildcard, Patience: cfg.Store.LongestRetention()})
 	if err != nil {
 		m.cancel()
 	}
@@ -141,10 +145,11 @@ func (m *mirror) listen(pattern name.Name) error {
 func (m *mirror) follow(n name.Name) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	_, known := m.names[n]
 	switch {
-	case m.names[n]:
+	case known:
 	case len(m.names) < mirrorNames:
-		m.names[n] = true
+		m.names[n] = nil
 		m.wg.Go(func() { m.keep(func() error { return m.read(n) }) })
 	case !m.full:
 		m.full = true
@@ -159,16 +164,48 @@ func (m *mirror) read(n name.Name) error {
 	if err != nil {
 		return err
 	}
+	m.opened(n, sub)
+	defer m.opened(n, nil)
 	defer sub.Close()
 	for {
 		u, err := sub.Next(m.ctx)
 		if err != nil {
 			return err
 		}
+		m.count(&u)
 		if u.Lost {
 			m.h.log.Warn().Stringer("name", n).Uint32("from", u.From).Uint32("to", u.To).Msg("mirror: lost before it was copied")
 		}
 	}
+}
+
+func (m *mirror) opened(n name.Name, sub *node.Subscription) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.names[n] = sub
+}
+
+func (m *mirror) count(u *node.Update) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if u.Lost {
+		m.lost += uint64((u.To-u.From)&wire.SeqSubscribe) + 1
+	} else {
+		m.copied++
+	}
+}
+
+// status is how far it has come.
+func (m *mirror) status() admin.Mirror {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	s := admin.Mirror{Prefix: m.prefix.String(), Names: len(m.names), Copied: m.copied, Lost: m.lost, Full: m.full}
+	for _, sub := range m.names {
+		if sub != nil {
+			s.Behind += uint64(sub.Behind())
+		}
+	}
+	return s
 }
 
 // Close ends the mirror.

@@ -115,6 +115,7 @@ var (
 	descEvents  = desc("events_total", "What became of Interests and Contents.", "event")
 	descStore   = desc("store", "The content store.", "of")
 	descNotKept = desc("store_not_kept_total", "Contents that were forwarded and not stored, by cause.", "cause")
+	descMirror  = desc("mirror", "How far a mirror has come: names, contents copied, numbers behind and lost.", "prefix", "of")
 )
 
 // Describe implements prometheus.Collector.
@@ -163,5 +164,11 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	gauge(descStore, float64(s.Store.Hours), "hours")
 	for cause, n := range s.Store.NotKept {
 		count(descNotKept, n, cause)
+	}
+	for _, m := range s.Store.Mirrors {
+		gauge(descMirror, float64(m.Names), m.Prefix, "names")
+		gauge(descMirror, float64(m.Copied), m.Prefix, "copied")
+		gauge(descMirror, float64(m.Behind), m.Prefix, "behind")
+		gauge(descMirror, float64(m.Lost), m.Prefix, "lost")
 	}
 }

@@ -215,6 +215,9 @@ func (h *Host) Store() admin.Store {
 			}
 		}
 	}
+	for _, m := range h.mirrors {
+		s.Mirrors = append(s.Mirrors, m.status())
+	}
 	if h.disk != nil {
 		d := h.disk.Stats()
 		s.Disk, s.Hours, s.DiskBytes = true, d.Hours, int64(d.DiskBytes)

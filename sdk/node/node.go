@@ -33,6 +33,10 @@ type Config struct {
 	// takes a name's contents from one producer alone (P-17): one that starts again from another port is refused until the
 	// forwarder has given up the old one. Dial fails with syscall.EADDRINUSE if the port is taken.
 	Port int
+
+	// Patience is for how long, about, a subscription asks in vain for a number, while the link works, before it counts the number as lost; 0: a
+	// minute. A Return 2 is believed at once (P-12).
+	Patience time.Duration
 }
 
 // Node is a device's or application's end of one link to a forwarder. It is safe for concurrent use.
@@ -43,6 +47,7 @@ type Node struct {
 	wildcard byte
 	ring     *wire.Keyring
 	skew     int64 // of timestamps, in ms
+	misses   int   // tries of a subscription that are in vain before a number is lost
 
 	writing chan struct{} // of one: held over a Write, and never taken while mu is held
 	signer  *wire.Verifier
@@ -119,7 +124,10 @@ func New(link io.ReadWriteCloser, c Config) (*Node, error) {
 		waiters: map[ask]map[*waiter]struct{}{}, subs: map[name.Name][]*Subscription{},
 		interests: make(chan interest, interestsMost),
 		writing:   make(chan struct{}, 1), closing: make(chan struct{}), done: make(chan struct{}),
-		skew: rand.Int64N(maxSkew),
+		skew: rand.Int64N(maxSkew), misses: maxMisses,
+	}
+	if c.Patience > 0 {
+		n.misses = int(c.Patience/askMost) + 1
 	}
 	if n.wildcard == 0 {
 		n.wildcard = name.DefaultWildcard

@@ -337,6 +337,36 @@ func TestP12NumberWithoutAnswerIsGivenUp(t *testing.T) {
 	})
 }
 
+// Who keeps a copy waits for the way to the first one for as long as it can still be there.
+func TestP12PatienceOfAMirror(t *testing.T) {
+	inBubble(t, 1, faults{}, func(r *rig) {
+		link, _ := newLink(newChance(1), faults{})
+		c := testConfig()
+		c.Patience = time.Hour
+		n, err := New(link, c)
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		r.node.misses = n.misses
+		if err := n.Close(); err != nil {
+			r.t.Fatal(err)
+		}
+		r.publish(1, 3)
+		r.fw.set(func() { r.fw.refuse[ask{temperature, 2}] = wire.ReturnNoRoute })
+		s := r.subscribe(1)
+		r.expect(s, "1")
+		if b := s.Behind(); b != 2 {
+			r.t.Errorf("%d behind, want 2", b)
+		}
+		r.expectNothing(s, 55*time.Minute)
+		r.fw.set(func() { clear(r.fw.refuse) })
+		r.expect(s, "2", "3")
+		if b := s.Behind(); b != 0 {
+			r.t.Errorf("%d behind, want 0", b)
+		}
+	})
+}
+
 // A gap above 1,000 is not asked through: one range up to the oldest that the store gives, holes before and behind.
 func TestP12LongGap(t *testing.T) {
 	for _, c := range []struct{ from, oldest, high uint32 }{

@@ -12,7 +12,7 @@ const (
 	fetchWindow = 16                    // exact Interests under way at once (P-12)
 	longGap     = 1000                  // beyond it a subscriber goes on from the oldest that there is (P-12)
 	held        = 256                   // contents that wait for an earlier one or for a slow subscriber; beyond, they are fetched again
-	maxMisses   = 30                    // tries in vain, up to 2 s apart, after which a number counts as lost
+	maxMisses   = 30                    // tries in vain, up to 2 s apart, after which a number counts as lost, unless Config.Patience says more
 	reorderSpan = 16                    // a number missing so near the newest
 	reorderWait = 50 * time.Millisecond // … is given so long to come by itself: frames overtake one another
 )
@@ -33,6 +33,7 @@ type Update struct {
 // A number leaves that range when it is given, or joins the lost range in front of it.
 type sequence struct {
 	name    name.Name
+	misses  int    // tries in vain after which a number counts as lost
 	begun   bool   // want is known
 	exactly bool   // 1, as the first number, is not the oldest there is but 1
 	first   uint32 // of the stream; with fresh, nothing was given yet
@@ -65,7 +66,7 @@ type try struct {
 
 // newSequence begins at a number, or Now: then begin says where.
 func newSequence(nm name.Name, from uint32) *sequence {
-	q := &sequence{name: nm, begun: from != Now, first: from, want: from, fresh: true}
+	q := &sequence{name: nm, misses: maxMisses, begun: from != Now, first: from, want: from, fresh: true}
 	q.empty()
 	return q
 }
@@ -226,6 +227,14 @@ func (q *sequence) position() uint32 {
 	return q.want
 }
 
+// missed is how many numbers are known to exist that were not given.
+func (q *sequence) missed() uint32 {
+	if !q.begun || q.caughtUp() {
+		return 0
+	}
+	return distance(q.want, q.high) + 1
+}
+
 // skip adds want … to to the lost range and goes on behind it.
 func (q *sequence) skip(to uint32) {
 	if q.lost == nil {
@@ -306,7 +315,7 @@ func (q *sequence) fetch(now time.Time, from int64, heard uint64, missing []uint
 		case now.Before(t.next):
 			wait = sooner(wait, t.next.Sub(now))
 			continue
-		case t.inVain(heard):
+		case t.inVain(heard, q.misses):
 			q.lose(seq)
 			wait = sooner(wait, time.Nanosecond) // the window has moved: look again
 			continue
@@ -328,11 +337,11 @@ func (q *sequence) patience(seq uint32, now time.Time) time.Time {
 
 // inVain counts the last Interest as a miss if something came from the link since, but not the answer, and tells whether that was
 // one too many.
-func (t *try) inVain(heard uint64) bool {
+func (t *try) inVain(heard uint64, most int) bool {
 	if t.count > 0 && (t.told || heard > t.heard) {
 		t.misses++
 	}
-	return t.misses > maxMisses
+	return t.misses > most
 }
 
 func (t *try) sent(now time.Time, heard uint64) {

@@ -80,7 +80,7 @@ func (n *Node) subscribe(nm name.Name, from uint32, wildcard, exactly bool) (*Su
 		s.wild = &crowd{}
 	default:
 		s.seq = newSequence(nm, from)
-		s.seq.exactly = exactly
+		s.seq.exactly, s.seq.misses = exactly, n.misses
 		if from == Now {
 			s.base = &base{}
 		}
@@ -165,6 +165,16 @@ func (s *Subscription) Position() (next uint32, known bool) {
 		return 0, false
 	}
 	return s.seq.position(), true
+}
+
+// Behind is how many numbers are known to exist that Next has not given yet.
+func (s *Subscription) Behind() uint32 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.seq == nil {
+		return 0
+	}
+	return s.seq.missed()
 }
 
 // take gives what is ready.

@@ -124,6 +124,9 @@ func (e *env) statusCommand() *cobra.Command {
 			fmt.Fprintf(e.out, "pending   %d Interests, %d subscriptions of %d subscribers\n", s.Tables.PIT, s.Tables.Subscriptions, s.Tables.Subscribers)
 			fmt.Fprintf(e.out, "answered  %d from the store, %d forwarded, %d merged, %d pushed\n", s.Totals.StoreHits, s.Totals.Forwarded, s.Totals.Merged, s.Totals.Pushed)
 			fmt.Fprintf(e.out, "store     %d names, %d contents in memory, %d hours on disk (%s)\n", s.Store.Names, s.Store.InMemory, s.Store.Hours, s.Store.Durability)
+			for _, m := range s.Store.Mirrors {
+				fmt.Fprintf(e.out, "mirror    %s\n", mirrorText(&m))
+			}
 			fmt.Fprintf(e.out, "dropped   %s\n", counts(s.Drops))
 		})
 	}}
@@ -254,11 +257,23 @@ func (e *env) storeCommand() *cobra.Command {
 			}
 			fmt.Fprintf(e.out, "conflicts  %d\n", s.Conflicts)
 			fmt.Fprintf(e.out, "not kept   %s\n", counts(s.NotKept))
+			for _, m := range s.Mirrors {
+				fmt.Fprintf(e.out, "mirror     %s\n", mirrorText(&m))
+			}
 		})
 	}
 	cmd := &cobra.Command{Use: "store", Short: "The content store of a running node", RunE: show}
 	cmd.AddCommand(&cobra.Command{Use: "stats", Short: "The content store of a running node", RunE: show})
 	return cmd
+}
+
+// mirrorText is a mirror for people.
+func mirrorText(m *admin.Mirror) string {
+	text := fmt.Sprintf("%s: %d names, %d contents copied, %d behind, %d lost", m.Prefix, m.Names, m.Copied, m.Behind, m.Lost)
+	if m.Full {
+		text += "; there are more names than it can follow"
+	}
+	return text
 }
 
 func (e *env) reloadCommand() *cobra.Command {
