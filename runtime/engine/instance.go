@@ -24,6 +24,7 @@ type Instance struct {
 	stack   [1]uint64
 	arena   arena
 	dead    bool
+	given   int64 // fuel at the beginning of the call
 
 	ticks time.Duration // of the clock that is not granted
 	seed  uint64        // of the randomness that is not granted
@@ -55,7 +56,7 @@ var ErrDead = errors.New("the instance is dead")
 // Instantiate makes an instance: memory, start-up code, arena, configuration. config is a list of values as in
 // abi.AppendValues; empty: an empty list. What goes wrong in the guest is a [Trap].
 func (m *Module) Instantiate(ctx context.Context, config []byte) (*Instance, error) {
-	i := &Instance{mod: m}
+	i := &Instance{mod: m, given: m.opt.StartFuel}
 	i.ctx = &instanceContext{context.Background(), i} // not of ctx: the instance outlives the call
 	guest, err := m.runtime.InstantiateModule(i.ctx, m.code, wazero.NewModuleConfig().WithName("").WithStartFunctions(abi.ExportInitialize))
 	if err != nil {
@@ -140,8 +141,8 @@ func (i *Instance) Call(n int) ([]byte, error) {
 	}
 	i.mem.WriteUint32Le(i.arena.progress, abi.ProgressNone)
 	i.stack[0] = uint64(n)
-	if i.fuel != nil {
-		i.fuel.Set(uint64(int64(n) * i.mod.opt.ItemFuel))
+	if i.given = int64(n) * i.mod.opt.ItemFuel; i.fuel != nil {
+		i.fuel.Set(uint64(i.given))
 	}
 	err := i.process.CallWithStack(i.ctx, i.stack[:])
 	out, _ := i.mem.Read(i.arena.output.offset, i.arena.output.size)
@@ -152,6 +153,14 @@ func (i *Instance) Call(n int) ([]byte, error) {
 		err = fmt.Errorf("it gave %d for %d items", uint32(i.stack[0]), n)
 	}
 	return out, i.trap(abi.ExportProcess, i.reached(n), n, i.spent(err))
+}
+
+// Spent is the fuel that the last call took, in units, and before the first call what start-up took; 0 without a meter.
+func (i *Instance) Spent() int64 {
+	if i.fuel == nil {
+		return 0
+	}
+	return i.given - int64(i.fuel.Get())
 }
 
 // ErrFuel says that a guest was stopped because it used up its fuel: a loop without end, or work that is too much for one

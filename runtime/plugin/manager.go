@@ -180,7 +180,7 @@ func (m *Manager) provision(ctx context.Context, p *loaded, src Source) (*versio
 	if v.config, err = encodeConfig(info.Manifest, p.spec.Config); err != nil {
 		return nil, nil, err
 	}
-	if v.vectors, err = readVectors(info.Manifest); err != nil {
+	if err = v.own(info.Manifest); err != nil {
 		return nil, nil, err
 	}
 	if v.module, err = engine.Load(ctx, code, m.engineOptions(p.name, kind, p.spec.Grants)); err != nil {
@@ -202,19 +202,6 @@ func (m *Manager) engineOptions(name string, kind Kind, grants []string) engine.
 		o.Log = func(level int, text string) { log(name, levels[min(max(level, 0), 3)], text) }
 	}
 	return o
-}
-
-// validated makes an instance that has passed what the version brings to test itself with.
-func (v *version) validated(ctx context.Context, trade trade) (*engine.Instance, error) {
-	i, err := v.module.Instantiate(ctx, v.config)
-	if err != nil {
-		return nil, err
-	}
-	if err := trade.validate(v, i); err != nil {
-		i.Close()
-		return nil, err
-	}
-	return i, nil
 }
 
 // run puts a version to work in place of the one before, if any, and cleans that up. On an error the one before has never stopped.

@@ -3,7 +3,6 @@ package plugin
 import (
 	"bytes"
 	"embed"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -13,6 +12,7 @@ import (
 
 	"github.com/zmesh/zmesh/runtime/engine"
 	"github.com/zmesh/zmesh/sdk/guest/abi"
+	"github.com/zmesh/zmesh/sdk/guest/script"
 	"github.com/zmesh/zmesh/sdk/guest/vectors"
 )
 
@@ -74,7 +74,8 @@ type version struct {
 	module  *engine.Module
 	config  []byte // list of values
 	vectors *vectors.File
-	schema  Schema // of a decoder that describes itself
+	events  *script.File // nil: none
+	schema  Schema       // of a decoder that describes itself
 	since   time.Time
 }
 
@@ -134,16 +135,31 @@ func engineOptions(k Kind, grants []string) engine.Options {
 	return o
 }
 
-// readVectors reads the vectors of a manifest. Those of strategies are scripted events, in another form, which is not built yet.
+// own reads what a manifest brings to test the plugin with.
+func (v *version) own(m *engine.Manifest) (err error) {
+	if v.vectors, err = readVectors(m); err != nil {
+		return err
+	}
+	v.events, err = readEvents(m)
+	return err
+}
+
+// readEvents reads the events of a manifest; nil: there are none.
+func readEvents(m *engine.Manifest) (*script.File, error) {
+	if m.Events == "" {
+		return nil, nil
+	}
+	f, err := script.Read("its events", m.Kind, []byte(m.Events))
+	return f, firstMistake(err)
+}
+
+// readVectors reads the vectors of a manifest, which only decoders have.
 func readVectors(m *engine.Manifest) (*vectors.File, error) {
-	if len(m.Vectors) == 0 || bytes.Equal(m.Vectors, []byte("null")) {
+	switch {
+	case len(m.Vectors) == 0 || bytes.Equal(m.Vectors, []byte("null")):
 		return &vectors.File{}, nil
+	case Kind(m.Kind) != KindDecoder:
+		return nil, fmt.Errorf("vectors: they are for decoders, and this is a %s: give it events", m.Kind)
 	}
-	if Kind(m.Kind) == KindDecoder {
-		return vectors.Read(m.Vectors)
-	}
-	if !json.Valid(m.Vectors) {
-		return nil, errors.New("vectors: no JSON")
-	}
-	return nil, fmt.Errorf("vectors: this version of zmesh runs those of decoders only, and this is a %s", m.Kind)
+	return vectors.Read(m.Vectors)
 }

@@ -18,7 +18,7 @@ import (
 
 // authorCommands are the verbs of whoever writes a plugin: none needs a node.
 func (e *env) authorCommands() []*cobra.Command {
-	return []*cobra.Command{e.pluginNew(), e.pluginBuild(), e.pluginSign(), e.pluginInspect()}
+	return []*cobra.Command{e.pluginNew(), e.pluginBuild(), e.pluginTest(), e.pluginSign(), e.pluginInspect()}
 }
 
 func (e *env) pluginNew() *cobra.Command {

@@ -4,7 +4,12 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
+
+	"github.com/zmesh/zmesh/runtime/engine/wasmtest"
+	"github.com/zmesh/zmesh/runtime/plugin"
+	"github.com/zmesh/zmesh/sdk/guest/abi"
 )
 
 // A plugin is made and built with nothing but this program and Go.
@@ -15,6 +20,7 @@ func TestAuthorsVerbs(t *testing.T) {
 	zmesh(t, "", "plugin", "new", "--kind", "decoder", "--lang", "go", dir).good(t, "mine, a decoder in Go")
 	zmesh(t, "", "plugin", "new", "--kind", "decoder", dir).bad(t, exitFailed, "there are files in it already")
 	zmesh(t, "", "plugin", "build", dir).good(t, filepath.Join(dir, "mine.wasm"))
+	zmesh(t, "", "plugin", "test", dir).good(t, "decoder mine 0.1.0", "ok  ", "cut off", "4 of 4 passed", "start-up", "natively: go -C")
 	zmesh(t, "", "decode", "--plugin", filepath.Join(dir, "mine.wasm"), "--hex", "00d75a").good(t, "temperature", "21.5")
 
 	out := filepath.Join(t.TempDir(), "other.wasm")
@@ -30,6 +36,17 @@ func TestAuthorsVerbs(t *testing.T) {
 	if err != nil || string(again) != string(first) || b.File != out || b.Size != len(first) || len(b.Digest) != 64 {
 		t.Errorf("%+v, %v: two builds differ", b, err)
 	}
+	wrong := writeFile(t, filepath.Join(dir, "wrong.json"), `{"vectors": [{"id": "one", "payload": "00d75a", "records": []}]}`)
+	zmesh(t, "", "plugin", "test", out, "--vectors", wrong).bad(t, exitFailed, "1 case of 1 failed")
+	var got plugin.Trial
+	r := zmesh(t, "", "plugin", "test", out, "--json", "--config-json", `{"offset": 1}`)
+	if err := json.Unmarshal([]byte(r.out), &got); err != nil {
+		t.Fatal(err)
+	}
+	if c := got.Cases[0]; r.code != exitFailed || got.Failed != 3 || c.OK || c.Fuel == 0 || c.Time == 0 || c.Memory == 0 || !strings.Contains(c.Why, "temperature is 22.5, want 21.5") {
+		t.Errorf("%+v", got)
+	}
+	zmesh(t, "", "plugin", "test", dir, "--write").bad(t, exitUsage, "--write writes into a file of events")
 	zmesh(t, "", "plugin", "new", "--update", dir).good(t, "zmesh is the SDK of zmesh")
 	t.Setenv("PATH", t.TempDir())
 	zmesh(t, "", "plugin", "build", dir).bad(t, exitFailed, "no go on the PATH")
@@ -45,8 +62,38 @@ func TestAuthorsMistakes(t *testing.T) {
 	zmesh(t, "", "plugin", "new", "--update", "--kind", "decoder", dir).bad(t, exitUsage, "leave out --kind")
 	zmesh(t, "", "plugin", "new", "--update", dir).bad(t, exitFailed, "no SDK")
 	zmesh(t, "", "plugin", "build", dir).bad(t, exitFailed, "plugin.toml")
+	zmesh(t, "", "plugin", "test", dir).bad(t, exitFailed, "plugin.toml")
+	zmesh(t, "", "plugin", "test", "nope.wasm").bad(t, exitFailed, "nope.wasm")
 	zmesh(t, "", "plugin", "sign", "mine.wasm").bad(t, exitUsage, "next version")
 	if got, _ := os.ReadDir(dir); len(got) > 0 {
 		t.Errorf("%v was written", got)
 	}
+}
+
+// Events are run against a module, and written down. The module is made by hand: nothing is compiled by the Go tool.
+func TestTestOfEvents(t *testing.T) {
+	dir := t.TempDir()
+	g := &wasmtest.Guest{Output: wasmtest.Item(abi.StatusOK, 1, abi.SendTo, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)}
+	module := writeFile(t, filepath.Join(dir, "hand.wasm"), string(g.Bytes()))
+	zmesh(t, "", "plugin", "test", module).bad(t, exitUsage, "nothing to test it with", "--events FILE")
+	zmesh(t, "", "plugin", "test", module, "--write").bad(t, exitUsage, "--events FILE")
+	events := writeFile(t, filepath.Join(dir, "events.txt"), "# one\ninterest\nhop face=3\n----\nsend 4\n")
+	r := zmesh(t, "", "plugin", "test", module, "--events", events)
+	r.bad(t, exitFailed, "1 case of 1 failed")
+	for _, want := range []string{"FAIL", events + ":2: interest", "- send 4\n", "+ send 3\n", "0 of 1 passed"} {
+		if !strings.Contains(r.out, want) {
+			t.Errorf("printed %q, want %q in it", r.out, want)
+		}
+	}
+	zmesh(t, "", "plugin", "test", module, "--events", events, "--write").good(t, "1 event written, 1 of them changed")
+	if got, err := os.ReadFile(events); err != nil || string(got) != "# one\ninterest\nhop face=3\n----\nsend 3\n" {
+		t.Errorf("%q, %v", got, err)
+	}
+	zmesh(t, "", "plugin", "test", module, "--events", events).good(t, "1 of 1 passed")
+	writeFile(t, events, "interest seq=x\nretry\n")
+	zmesh(t, "", "plugin", "test", module, "--events", events).bad(t, exitFailed, events+":1: seq=x")
+	g.Major = "9"
+	writeFile(t, module, string(g.Bytes()))
+	zmesh(t, "", "plugin", "test", module, "--events", events).bad(t, exitFailed, "for version 9 of the contract")
+	zmesh(t, "", "plugin", "test", module, "--events", events, "--config-json", "{").bad(t, exitUsage, "--config-json")
 }

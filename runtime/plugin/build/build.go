@@ -15,6 +15,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -72,16 +73,12 @@ type setting struct {
 	Help     string
 }
 
-// Manifest reads the plugin.toml of a folder, and the vectors that it names.
+// Manifest reads the plugin.toml of a folder, and the vectors or events that it names.
 func Manifest(dir string) (*engine.Manifest, error) {
 	file := filepath.Join(dir, Source)
-	var d description
-	meta, err := toml.DecodeFile(file, &d)
+	d, err := describe(dir)
 	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", file, err)
-	}
-	if unknown := meta.Undecoded(); len(unknown) > 0 {
-		return nil, fmt.Errorf("%s: unknown key %s", file, unknown[0])
+		return nil, err
 	}
 	m := d.manifest()
 	if m.Memory, err = size(d.Memory); err != nil {
@@ -91,6 +88,9 @@ func Manifest(dir string) (*engine.Manifest, error) {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
 	if d.Vectors != "" {
+		if m.Kind != "decoder" {
+			return nil, fmt.Errorf("%s: vectors are for decoders: a %s has events", file, m.Kind)
+		}
 		if m.Vectors, err = readVectors(filepath.Join(dir, d.Vectors)); err != nil {
 			return nil, err
 		}
@@ -101,6 +101,35 @@ func Manifest(dir string) (*engine.Manifest, error) {
 		}
 	}
 	return m, nil
+}
+
+// Events is the file of events that a folder's plugin.toml names; empty: none.
+func Events(dir string) (string, error) {
+	d, err := describe(dir)
+	if err != nil || d.Events == "" {
+		return "", err
+	}
+	return filepath.Join(dir, d.Events), nil
+}
+
+// ErrNoPlugin says that a folder is no plugin's.
+var ErrNoPlugin = errors.New("there is no " + Source + " in it, so it is no plugin's folder")
+
+// describe reads the plugin.toml of a folder.
+func describe(dir string) (*description, error) {
+	file := filepath.Join(dir, Source)
+	d := &description{}
+	meta, err := toml.DecodeFile(file, d)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("%s: %w", dir, ErrNoPlugin)
+	case err != nil:
+		return nil, fmt.Errorf("read %s: %w", file, err)
+	}
+	if unknown := meta.Undecoded(); len(unknown) > 0 {
+		return nil, fmt.Errorf("%s: unknown key %s", file, unknown[0])
+	}
+	return d, nil
 }
 
 func (d *description) manifest() *engine.Manifest {

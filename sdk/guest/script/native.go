@@ -42,10 +42,13 @@ func Run(t T, plugin any, file string) int {
 		t.Fatal(err)
 		return 0
 	}
-	results, err := f.Play(native(plugin))
-	if err != nil {
-		t.Fatal(err)
-		return 0
+	var results []Result
+	for r, err := range f.Play(native(plugin)) {
+		if err != nil {
+			t.Fatal(err)
+			return len(results)
+		}
+		results = append(results, r)
 	}
 	if *update {
 		if err := os.WriteFile(file, f.Text(results), 0o644); err != nil {

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 
@@ -81,19 +82,18 @@ func (r *Result) Diff() string {
 	return b.String()
 }
 
-// Play runs a file, and gives the results up to a case that could not be begun, because no machine opens or the event does not
-// fit, with why. A plugin that traps is opened again and goes on with what the host has kept, as in a node.
-func (f *File) Play(open Open) ([]Result, error) {
-	p := player{file: f, open: open}
-	var results []Result
-	for i := range f.Cases {
-		r, err := p.play(&f.Cases[i])
-		if err != nil {
-			return results, err
+// Play runs a file, case by case as its results are asked for. It ends with an error at a case that cannot be begun, because no machine
+// opens. A plugin that traps is opened again and goes on with what the host has kept, as in a node.
+func (f *File) Play(open Open) iter.Seq2[Result, error] {
+	return func(yield func(Result, error) bool) {
+		p := player{file: f, open: open}
+		for i := range f.Cases {
+			r, err := p.play(&f.Cases[i])
+			if !yield(r, err) || err != nil {
+				return
+			}
 		}
-		results = append(results, r)
 	}
-	return results, nil
 }
 
 type player struct {

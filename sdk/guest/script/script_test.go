@@ -99,6 +99,17 @@ hop face=4
 send 1
 `
 
+// collect gives the results up to an error.
+func collect(f *File, open Open) (results []Result, err error) {
+	for r, err := range f.Play(open) {
+		if err != nil {
+			return results, err
+		}
+		results = append(results, r)
+	}
+	return results, nil
+}
+
 func TestRun(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "events.txt")
 	write := func(text string) {
@@ -137,7 +148,7 @@ hop face=3 cost=20 state=producer
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = f.Play(native(watcher{func(ev *guest.Event) {
+	_, err = collect(f, native(watcher{func(ev *guest.Event) {
 		got = *ev
 		got.Hops = slices.Clone(ev.Hops)
 	}}))
@@ -161,7 +172,7 @@ func TestNothingExpectedYet(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	results, err := f.Play(native(&toy{}))
+	results, err := collect(f, native(&toy{}))
 	if err != nil || len(results) != 2 || results[0].OK() || !strings.Contains(results[0].Diff(), "nothing is expected yet") {
 		t.Fatalf("%+v, %v", results, err)
 	}
@@ -225,7 +236,7 @@ func TestRefusedConfiguration(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	results, err := f.Play(native(&toy{}))
+	results, err := collect(f, native(&toy{}))
 	if len(results) != 1 || err == nil || err.Error() != "x:6: the plugin refuses its configuration: first is 10" {
 		t.Errorf("%d results, %v", len(results), err)
 	}
@@ -285,7 +296,7 @@ func TestDamagedAnswers(t *testing.T) {
 			t.Fatal(err)
 		}
 		machine := &answers{c.out, item(24, abi.StatusFailed, 0)}
-		results, err := f.Play(func([]Setting) (Machine, error) { return machine, nil })
+		results, err := collect(f, func([]Setting) (Machine, error) { return machine, nil })
 		if err != nil || len(results) != 2 || !results[0].OK() || !results[1].OK() || results[0].Err == nil || !strings.Contains(results[0].Err.Error(), c.why) {
 			t.Errorf("%v: %+v, %v", c, results, err)
 		}
