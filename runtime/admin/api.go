@@ -121,6 +121,10 @@ type Plugin struct {
 	Instances int    `json:"instances"`
 	Calls     uint64 `json:"calls"`
 	Traps     uint64 `json:"traps"`
+
+	Limits     map[string]uint64 `json:"limits"`      // how often each limit was met, by its setting
+	StateKeys  int               `json:"state_keys"`  // kept for the plugin
+	StateBytes int               `json:"state_bytes"` // that they take
 }
 
 // PluginLoad is the body of POST /v1/plugins (load) and of POST /v1/plugins/{name}/swap: a module's bytes travel as they

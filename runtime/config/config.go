@@ -153,7 +153,23 @@ type Plugin struct {
 	Config map[string]any
 	Keys   map[string]Position // of each key of Config, dotted: "a.b", "list[0].c"
 
+	Limits PluginLimits
+
 	Pos Position
+}
+
+// PluginLimits is [plugins.limits]: what one plugin may use. Zero: not given, so that the default of its kind holds.
+type PluginLimits struct {
+	Memory    int64 // bytes of one instance
+	ItemFuel  int64 // units for an item of a call
+	StartFuel int64 // units for start-up, init and configuration
+	IdleFuel  int64 // units for a run of the idle hook
+
+	LogLines   int // a second, ten times as many at once
+	LogBytes   int // a second, ten times as many at once
+	Series     int // counters and gauges
+	StateBytes int // of keys and values
+	Output     int // commands, frames or records for an item
 }
 
 // Strategy is one of [[strategies]].

@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -164,9 +165,8 @@ func (c *Config) routeEntries() (list []entry) {
 func (c *Config) pluginEntries() (list []entry) {
 	for i := range c.Plugins {
 		p := &c.Plugins[i]
-		list = append(list, entry{place{"plugins", p.Name}, []setting{
-			say("path", p.Path), say("builtin", p.Builtin), plain("grant", p.Grant), hide("config", p.Config),
-		}})
+		settings := []setting{say("path", p.Path), say("builtin", p.Builtin), plain("grant", p.Grant), hide("config", p.Config)}
+		list = append(list, entry{place{"plugins", p.Name}, append(settings, p.Limits.settings()...)})
 	}
 	for _, s := range c.Strategies {
 		list = append(list, entry{place{"strategies", quoted(s.Prefix)}, []setting{say("plugin", s.Plugin)}})
@@ -176,6 +176,21 @@ func (c *Config) pluginEntries() (list []entry) {
 		keys = fmt.Sprintf("%x", c.Trust.Keys)
 	}
 	return append(list, entry{place{"plugins_trust", ""}, []setting{{name: "keys", value: keys, hidden: true}}})
+}
+
+// settings are those of [plugins.limits] that are given.
+func (l PluginLimits) settings() (list []setting) {
+	limit := func(key string, n int64, text string) {
+		if n == 0 {
+			text = ""
+		}
+		list = append(list, say("limits."+key, text))
+	}
+	limit("memory", l.Memory, sizeText(l.Memory))
+	for _, s := range l.numbers() {
+		limit(s.key, s.value(), strconv.FormatInt(s.value(), 10))
+	}
+	return list
 }
 
 func (c *Config) streamEntries() (list []entry) {

@@ -195,3 +195,27 @@ func TestTooLongFile(t *testing.T) {
 func TestPublicKeyIsRefused(t *testing.T) {
 	refuse(t, strings.Replace(head, "2b7e151628aed2a6abf7158809cf4f3c", hex.EncodeToString(wire.PublicKey[:]), 1), "public key")
 }
+
+func TestPluginLimits(t *testing.T) {
+	c := mustLoad(t, head+`[[plugins]]
+name = "one"
+builtin = "multicast"
+[plugins.limits]
+memory = "8MiB"
+item_fuel = 2000000
+start_fuel = 3000000
+idle_fuel = 4000000
+log_lines = 5
+log_bytes = 600
+metric_series = 7
+state_bytes = 800
+output = 2
+[[plugins]]
+name = "two"
+builtin = "multicast"
+`)
+	check(t, "limits", c.Plugin("one").Limits, PluginLimits{
+		Memory: 8 << 20, ItemFuel: 2_000_000, StartFuel: 3_000_000, IdleFuel: 4_000_000, LogLines: 5, LogBytes: 600, Series: 7, StateBytes: 800, Output: 2,
+	})
+	check(t, "what is not given", c.Plugin("two").Limits, PluginLimits{})
+}

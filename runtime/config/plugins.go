@@ -72,6 +72,7 @@ func (l *loader) readPlugins(tables []*table) {
 		l.readModule(t, &p)
 		l.readGrant(t, &p)
 		readConfig(t, &p)
+		readPluginLimits(t.table("limits"), &p.Limits)
 		t.end()
 		switch other := l.cfg.Plugin(p.Name); {
 		case p.Name == BestRoute:
@@ -132,6 +133,57 @@ func readConfig(t *table, p *Plugin) {
 		}
 	}
 }
+
+// numbers of [plugins.limits]. A table, so that Diff says the same as what is read.
+func (l *PluginLimits) numbers() []pluginLimit {
+	const fuel = 10_000_000_000
+	return []pluginLimit{
+		{"item_fuel", &l.ItemFuel, nil, 1000, fuel},
+		{"start_fuel", &l.StartFuel, nil, 1000, fuel},
+		{"idle_fuel", &l.IdleFuel, nil, 1000, fuel},
+		{"log_lines", nil, &l.LogLines, 1, 10_000},
+		{"log_bytes", nil, &l.LogBytes, 64, 10 << 20},
+		{"metric_series", nil, &l.Series, 1, 10_000},
+		{"state_bytes", nil, &l.StateBytes, 64, 64 << 20},
+		{"output", nil, &l.Output, 1, 1024},
+	}
+}
+
+// pluginLimit is a setting of [plugins.limits] that is a number: long or short.
+type pluginLimit struct {
+	key       string
+	long      *int64
+	short     *int
+	low, high int64
+}
+
+func (s *pluginLimit) value() int64 {
+	if s.short != nil {
+		return int64(*s.short)
+	}
+	return *s.long
+}
+
+// readPluginLimits reads [plugins.limits]; t may be nil. What is not given stays zero: the default is the kind's, and that of a module
+// in a file is only known when it loads.
+func readPluginLimits(t *table, l *PluginLimits) {
+	l.Memory = t.size("memory", 1<<16, 0)
+	if l.Memory > maxPluginMemory {
+		t.wrong("memory", `memory is more than a plugin can have: write at most "%s"`, sizeText(maxPluginMemory))
+	}
+	for _, s := range l.numbers() {
+		n := t.whole(s.key, s.low, s.high, 0)
+		if s.short != nil {
+			*s.short = int(n)
+		} else {
+			*s.long = n
+		}
+	}
+	t.end()
+}
+
+// maxPluginMemory is 1 GiB: a WebAssembly memory could have four.
+const maxPluginMemory = 1 << 30
 
 // evened copies a value of the library and makes arrays of tables lists like all others.
 func evened(v any) any {

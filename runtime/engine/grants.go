@@ -14,15 +14,21 @@ const (
 	CapClock  = "clock"  // real time; without it a clock that only counts its readings
 	CapRandom = "random" // real randomness; without it a fixed sequence
 	CapLog    = "log"    // lines in the host's log, within a quota
+
+	CapMetrics = "metrics" // counters and gauges among the host's, within a number
+	CapState   = "state"   // keys and values that outlive an instance, within a number of bytes
 )
 
 // Capabilities are all that this host knows.
-var Capabilities = []string{CapClock, CapLog, CapRandom}
+var Capabilities = []string{CapClock, CapLog, CapMetrics, CapRandom, CapState}
 
 func known(capability string) bool { return slices.Contains(Capabilities, capability) }
 
 // hostFunctions are those of the import module, with the capability that each needs.
-var hostFunctions = map[string]string{abi.ImportFeatures: "", abi.ImportLog: CapLog}
+var hostFunctions = map[string]string{
+	abi.ImportFeatures: "", abi.ImportLog: CapLog, abi.ImportCount: CapMetrics, abi.ImportGauge: CapMetrics,
+	abi.ImportStateGet: CapState, abi.ImportStateSet: CapState,
+}
 
 // CheckGrants tells which granted capabilities this host does not know.
 func CheckGrants(grants []string) error {

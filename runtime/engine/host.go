@@ -3,47 +3,146 @@ package engine
 import (
 	"bytes"
 	"context"
-	"sync"
-	"sync/atomic"
-	"time"
+	"math"
+	"slices"
 
 	"github.com/tetratelabs/wazero/api"
 
 	"github.com/zmesh/zmesh/sdk/guest/abi"
 )
 
+// What a host function takes of the guest's fuel beside its import's charge, so that a flood of calls is stopped like any other
+// runaway: about five units a nanosecond, and more with every byte that is copied.
+const (
+	callFuel = 1000
+	byteFuel = 5
+)
+
+// charge takes fuel for what a host function is about to do, and stops the guest if there is none left. It is also where a guest that
+// the host has lost patience with can be stopped; see [Instance.Expire].
+func (i *Instance) charge(size uint32) {
+	if i.expired.Load() {
+		panic(ErrTime)
+	}
+	if i.fuel == nil {
+		return
+	}
+	left := int64(i.fuel.Get()) - callFuel - byteFuel*int64(size)
+	i.fuel.Set(uint64(left))
+	if left < 0 {
+		panic(ErrFuel)
+	}
+}
+
+// contractCall is a host function of the contract: the types of its parameters (i: i32, I: i64), whether it gives an i32, and what
+// it does with them.
+type contractCall struct {
+	params string
+	result bool
+	run    func(i *Instance, mem api.Memory, p []uint64) uint32
+}
+
+var contractCalls = map[string]contractCall{
+	abi.ImportLog:      {"iii", false, logLine},
+	abi.ImportCount:    {"iiI", false, count},
+	abi.ImportGauge:    {"iiI", false, gauge},
+	abi.ImportStateGet: {"iiii", true, stateGet},
+	abi.ImportStateSet: {"iiii", true, stateSet},
+}
+
 // contractFunction makes a host function of the contract. checkImports has seen that it exists and is granted.
 func contractFunction(name string) (fn api.GoModuleFunc, params, results []api.ValueType) {
-	const i32, i64 = api.ValueTypeI32, api.ValueTypeI64
-	if name == abi.ImportLog {
-		return logLine, []api.ValueType{i32, i32, i32}, nil
+	call, ok := contractCalls[name]
+	if !ok {
+		return func(_ context.Context, _ api.Module, stack []uint64) { stack[0] = abi.Features }, nil, []api.ValueType{api.ValueTypeI64}
 	}
-	return func(_ context.Context, _ api.Module, stack []uint64) { stack[0] = abi.Features }, nil, []api.ValueType{i64}
+	if call.result {
+		results = []api.ValueType{api.ValueTypeI32}
+	}
+	return func(ctx context.Context, m api.Module, stack []uint64) {
+		i := instanceOf(ctx)
+		v := call.run(i, m.Memory(), stack)
+		if call.result {
+			stack[0] = uint64(v)
+		}
+	}, valueTypes(call.params), results
+}
+
+// valueTypes reads i as i32 and I as i64.
+func valueTypes(s string) (list []api.ValueType) {
+	for _, t := range s {
+		list = append(list, map[rune]api.ValueType{'i': api.ValueTypeI32, 'I': api.ValueTypeI64}[t])
+	}
+	return list
 }
 
 // logLine is log(level, offset, size). A text outside the memory is a mistake of the guest and is dropped.
-func logLine(ctx context.Context, m api.Module, stack []uint64) {
-	i := instanceOf(ctx)
-	if b, ok := m.Memory().Read(uint32(stack[1]), min(uint32(stack[2]), maxLine)); ok {
-		i.log(min(int(uint32(stack[0])), abi.LogError), b)
+func logLine(i *Instance, mem api.Memory, p []uint64) uint32 {
+	size := uint32(p[2])
+	i.charge(min(size, maxLine))
+	if b, ok := mem.Read(uint32(p[1]), min(size, maxLine)); ok {
+		if size > maxLine {
+			i.mod.account.Load().Hit(LimitLogBytes)
+		}
+		i.log(min(int(uint32(p[0])), abi.LogError), b)
 	}
+	return 0
+}
+
+// count is count(name, size, n).
+func count(i *Instance, mem api.Memory, p []uint64) uint32 {
+	i.charge(0)
+	name, _ := mem.Read(uint32(p[0]), min(uint32(p[1]), abi.MaxMetricName+1)) // what is not there has no name
+	i.mod.account.Load().Count(name, int64(p[2]))
+	return 0
+}
+
+// gauge is gauge(name, size, bits of a float64).
+func gauge(i *Instance, mem api.Memory, p []uint64) uint32 {
+	i.charge(0)
+	name, _ := mem.Read(uint32(p[0]), min(uint32(p[1]), abi.MaxMetricName+1))
+	i.mod.account.Load().Gauge(name, math.Float64frombits(p[2]))
+	return 0
+}
+
+// stateGet is state_get(key, size, to, room).
+func stateGet(i *Instance, mem api.Memory, p []uint64) uint32 {
+	i.charge(min(uint32(p[3]), abi.MaxStateValue))
+	key, ok1 := mem.Read(uint32(p[0]), min(uint32(p[1]), abi.MaxStateKey+1))
+	to, ok2 := mem.Read(uint32(p[2]), uint32(p[3]))
+	if !ok1 || !ok2 {
+		return abi.StateNone
+	}
+	size, ok := i.mod.account.Load().get(i.mod.Manifest.State, key, to)
+	if !ok {
+		return abi.StateNone
+	}
+	return uint32(size)
+}
+
+// stateSet is state_set(key, size, value, size).
+func stateSet(i *Instance, mem api.Memory, p []uint64) uint32 {
+	i.charge(min(uint32(p[3]), abi.MaxStateValue))
+	key, ok1 := mem.Read(uint32(p[0]), min(uint32(p[1]), abi.MaxStateKey+1))
+	value, ok2 := mem.Read(uint32(p[2]), min(uint32(p[3]), abi.MaxStateValue+1))
+	if !ok1 || !ok2 || !i.mod.account.Load().set(i.mod.Manifest.State, key, value) {
+		return 1
+	}
+	return 0
 }
 
 // log hands a line to the host's log if the quota allows.
 func (i *Instance) log(level int, text []byte) {
 	m := i.mod
-	if m.opt.Log == nil || !m.quota.take(time.Since(m.started)) {
-		m.quota.dropped.Add(1)
+	if m.opt.Log == nil || !m.account.Load().mayLog(len(text)) {
 		return
 	}
 	m.opt.Log(level, clean(text))
 }
 
 const (
-	maxLine  = 1024 // bytes of a log line
-	maxSaid  = 4096 // bytes kept of what a guest printed
-	logRate  = 10   // lines a second of all instances of a module
-	logBurst = 100
+	maxLine = 1024 // bytes of a log line
+	maxSaid = 4096 // bytes kept of what a guest printed
 )
 
 // printed takes what a guest wrote to standard output or error. The beginning of a panic tells most, so what was there
@@ -54,7 +153,7 @@ func (i *Instance) printed(b []byte) {
 		i.said = i.said[:0]
 	}
 	i.said = append(i.said, b...)
-	if !i.mod.mayLog() {
+	if !slices.Contains(i.mod.opt.Grants, CapLog) {
 		return
 	}
 	for i.line = append(i.line, b...); ; {
@@ -71,35 +170,4 @@ func (i *Instance) printed(b []byte) {
 			return
 		}
 	}
-}
-
-func (m *Module) mayLog() bool {
-	for _, g := range m.opt.Grants {
-		if g == CapLog {
-			return true
-		}
-	}
-	return false
-}
-
-// quota lets logBurst lines pass at once and logRate a second for long.
-type quota struct {
-	mu      sync.Mutex
-	left    float64
-	last    time.Duration
-	dropped atomic.Uint64
-}
-
-func newQuota() *quota { return &quota{left: logBurst} }
-
-func (q *quota) take(now time.Duration) bool {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	q.left = min(q.left+(now-q.last).Seconds()*logRate, logBurst)
-	q.last = now
-	if q.left < 1 {
-		return false
-	}
-	q.left--
-	return true
 }

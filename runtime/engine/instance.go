@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/tetratelabs/wazero"
@@ -24,7 +25,9 @@ type Instance struct {
 	stack   [1]uint64
 	arena   arena
 	dead    bool
-	given   int64 // fuel at the beginning of the call
+	idle    api.Function // nil: none
+	given   int64        // fuel at the beginning of the call
+	expired atomic.Bool
 
 	ticks time.Duration // of the clock that is not granted
 	seed  uint64        // of the randomness that is not granted
@@ -58,9 +61,9 @@ var ErrDead = errors.New("the instance is dead")
 func (m *Module) Instantiate(ctx context.Context, config []byte) (*Instance, error) {
 	i := &Instance{mod: m, given: m.opt.StartFuel}
 	i.ctx = &instanceContext{context.Background(), i} // not of ctx: the instance outlives the call
-	guest, err := m.runtime.InstantiateModule(i.ctx, m.code, wazero.NewModuleConfig().WithName("").WithStartFunctions(abi.ExportInitialize))
+	guest, err := m.runtime.InstantiateModule(i.ctx, m.code, wazero.NewModuleConfig().WithName("").WithStartFunctions())
 	if err != nil {
-		return nil, i.trap("start-up", -1, 0, err)
+		return nil, i.trap(startFunction, -1, 0, err)
 	}
 	i.guest, i.mem = guest, guest.Memory()
 	i.fuel, _ = guest.ExportedGlobal(fuelExport).(api.MutableGlobal)
@@ -68,7 +71,18 @@ func (m *Module) Instantiate(ctx context.Context, config []byte) (*Instance, err
 		i.Close()
 		return nil, err
 	}
+	i.touch()
 	return i, nil
+}
+
+// touch writes to every page of the memory, as the kernel makes each at its first touch: some 3 µs that no fuel counts, and that a
+// worker should not have to wait for. What grows later is touched by the guest.
+func (i *Instance) touch() {
+	const systemPage = 4096
+	for at := uint32(0); at < i.mem.Size(); at += systemPage {
+		b, _ := i.mem.ReadByte(at)
+		i.mem.WriteByte(at, b)
+	}
 }
 
 func (i *Instance) begin(config []byte) error {
@@ -77,14 +91,27 @@ func (i *Instance) begin(config []byte) error {
 			return fmt.Errorf("the module's %s has the type (%s), want (%s)", name, have, want)
 		}
 	}
+	if initialize := i.guest.ExportedFunction(abi.ExportInitialize); initialize != nil {
+		if have := signature(initialize.Definition()); have != " " {
+			return fmt.Errorf("the module's %s has the type (%s), want none", abi.ExportInitialize, have)
+		}
+		if err := initialize.CallWithStack(i.ctx, i.stack[:]); err != nil {
+			return i.trap("start-up", -1, 0, err)
+		}
+	}
 	if err := i.guest.ExportedFunction(abi.ExportInit).CallWithStack(i.ctx, i.stack[:]); err != nil {
-		return i.trap(abi.ExportInit, -1, 0, i.spent(err))
+		return i.trap(abi.ExportInit, -1, 0, err)
 	}
 	var err error
 	if i.arena, err = readArena(i.mem, uint32(i.stack[0]), &i.mod.opt); err != nil {
 		return fmt.Errorf("arena: %w", err)
 	}
 	i.process = i.guest.ExportedFunction(abi.ExportProcess)
+	if i.idle = i.guest.ExportedFunction(abi.ExportIdle); i.idle != nil {
+		if have := signature(i.idle.Definition()); have != " " {
+			return fmt.Errorf("the module's %s has the type (%s), want none", abi.ExportIdle, have)
+		}
+	}
 	return i.configure(config)
 }
 
@@ -111,7 +138,7 @@ func (i *Instance) configure(config []byte) error {
 	i.mem.Write(i.arena.config.offset, config) // within the memory: readArena has checked
 	i.stack[0] = uint64(len(config))
 	if err := i.guest.ExportedFunction(abi.ExportConfigure).CallWithStack(i.ctx, i.stack[:]); err != nil {
-		return i.trap(abi.ExportConfigure, -1, 0, i.spent(err))
+		return i.trap(abi.ExportConfigure, -1, 0, err)
 	}
 	if n := uint32(i.stack[0]); n != 0 {
 		text, _ := i.mem.Read(i.arena.message.offset, min(n, i.arena.message.size))
@@ -141,18 +168,44 @@ func (i *Instance) Call(n int) ([]byte, error) {
 	}
 	i.mem.WriteUint32Le(i.arena.progress, abi.ProgressNone)
 	i.stack[0] = uint64(n)
-	if i.given = int64(n) * i.mod.opt.ItemFuel; i.fuel != nil {
-		i.fuel.Set(uint64(i.given))
-	}
+	i.refuel(int64(max(n, 1)) * i.mod.opt.ItemFuel)
 	err := i.process.CallWithStack(i.ctx, i.stack[:])
 	out, _ := i.mem.Read(i.arena.output.offset, i.arena.output.size)
-	if err == nil && i.stack[0] == uint64(n) {
+	switch {
+	case err != nil:
+	case i.stack[0] != uint64(n):
+		err = fmt.Errorf("it gave %d for %d items", uint32(i.stack[0]), n)
+	case i.expired.Load():
+		err = ErrTime
+	default:
 		return out, nil
 	}
-	if err == nil {
-		err = fmt.Errorf("it gave %d for %d items", uint32(i.stack[0]), n)
+	return out, i.trap(abi.ExportProcess, i.reached(n), n, err)
+}
+
+// HasIdle tells whether the module has an idle hook.
+func (i *Instance) HasIdle() bool { return i.idle != nil }
+
+// Idle runs the idle hook, which has fuel of its own, if there is one. The error is a *Trap.
+func (i *Instance) Idle() error {
+	if i.dead {
+		return ErrDead
 	}
-	return out, i.trap(abi.ExportProcess, i.reached(n), n, i.spent(err))
+	if i.idle == nil {
+		return nil
+	}
+	i.refuel(i.mod.opt.IdleFuel)
+	if err := i.idle.CallWithStack(i.ctx, i.stack[:]); err != nil {
+		return i.trap(abi.ExportIdle, -1, 0, err)
+	}
+	return nil
+}
+
+func (i *Instance) refuel(units int64) {
+	i.given = units
+	if i.fuel != nil {
+		i.fuel.Set(uint64(units))
+	}
 }
 
 // Spent is the fuel that the last call took, in units, and before the first call what start-up took; 0 without a meter.
@@ -163,17 +216,38 @@ func (i *Instance) Spent() int64 {
 	return i.given - int64(i.fuel.Get())
 }
 
+// Expire ends the instance's patience: the next host function that it calls is a trap, and so is the end of the call. A guest that calls
+// none goes on until its fuel ends, as nothing else can stop machine code. It may be called from another goroutine.
+func (i *Instance) Expire() { i.expired.Store(true) }
+
+// ErrTime says that a guest was stopped because its call took too long, though it had fuel left.
+var ErrTime = errors.New("its call took too long")
+
 // ErrFuel says that a guest was stopped because it used up its fuel: a loop without end, or work that is too much for one
 // item.
 var ErrFuel = errors.New("it used up its fuel")
 
-// spent tells a trap for want of fuel, which looks like any other, by what is left.
-func (i *Instance) spent(err error) error {
-	if i.fuel != nil && int64(i.fuel.Get()) < 0 {
-		return ErrFuel
+// spent tells a trap for want of fuel, which looks like any other, by what is left. After a start function nothing can be read.
+func (i *Instance) spent(in string, err error) error {
+	switch {
+	case in == startFunction:
+		return fmt.Errorf("%w (that is also what it looks like when its start_fuel is used up)", firstLine(err))
+	case i.fuel == nil || int64(i.fuel.Get()) >= 0:
+		return err
+	case in == abi.ExportProcess:
+		i.hit(LimitItemFuel)
+	case in == abi.ExportIdle:
+		i.hit(LimitIdleFuel)
+	default:
+		i.hit(LimitStartFuel)
 	}
-	return err
+	return ErrFuel
 }
+
+// startFunction is that of the module itself, not the language's.
+const startFunction = "the start function"
+
+func (i *Instance) hit(l Limit) { i.mod.account.Load().Hit(l) }
 
 // reached is the item that the guest was at by its own account; -1 if it had not begun, or the account cannot be.
 func (i *Instance) reached(n int) int {
@@ -190,6 +264,12 @@ func (i *Instance) Fail(item, n int, cause error) error {
 
 // Features are the bits of the host's features that the guest relies on.
 func (i *Instance) Features() uint64 { return i.arena.features }
+
+// ErrOutput says that an item of the output has more in it than [Options.MaxOutput].
+var ErrOutput = errors.New("its output has more for one item than it may have")
+
+// MaxOutput is [Options.MaxOutput], for whoever takes the output apart.
+func (i *Instance) MaxOutput() int { return i.mod.opt.MaxOutput }
 
 // Memory is the size of the linear memory in bytes.
 func (i *Instance) Memory() uint64 { return uint64(i.mem.Size()) }

@@ -7,10 +7,8 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/tetratelabs/wazero"
@@ -34,6 +32,9 @@ type Options struct {
 	// MinInput and MinOutput are what the caller needs of the regions, in bytes.
 	MinInput, MinOutput int
 
+	// MaxOutput is how many commands, frames or records one item of the output may have; see [Instance.MaxOutput].
+	MaxOutput int
+
 	// CacheDir keeps compiled modules over restarts. It holds machine code that will be run, so it is made with mode 0700
 	// and refused if others may write to it. Empty: no cache.
 	CacheDir string
@@ -50,6 +51,17 @@ type Options struct {
 	// StartFuel is for start-up, init and configuration together. 0: 100,000,000; a Go guest takes 16 million.
 	StartFuel int64
 
+	// IdleFuel is for one run of the idle hook. 0: 100,000,000: to collect the garbage of a small Go guest takes 26 to 42 million
+	// units and about a millisecond.
+	IdleFuel int64
+
+	// Account is what the module counts on once [Module.Activate] was called. nil: one of its own.
+	Account *Account
+
+	// Compiler compiles what is not in CacheDir in a process of its own. nil: it is compiled here, which takes as much time and
+	// memory of this process as package meter lets a module have.
+	Compiler *Compiler
+
 	// Unmetered leaves the fuel out: to measure what it costs.
 	Unmetered bool
 
@@ -62,6 +74,7 @@ const (
 	defaultMaxMemory = 64 << 20
 	defaultItemFuel  = 1_000_000
 	defaultStartFuel = 100_000_000
+	defaultIdleFuel  = 100_000_000
 	page             = 64 << 10
 
 	fuelExport = "zmesh_fuel" // the name of the global that package meter adds
@@ -150,7 +163,7 @@ type Module struct {
 
 	clock, random bool // granted
 	started       time.Time
-	quota         *quota
+	account       atomic.Pointer[Account]
 }
 
 // Load checks and compiles a module. code is not kept.
@@ -170,13 +183,18 @@ func Load(ctx context.Context, code []byte, opt Options) (*Module, error) {
 		return nil, err
 	}
 	opt.ItemFuel, opt.StartFuel = cmp.Or(opt.ItemFuel, defaultItemFuel), cmp.Or(opt.StartFuel, defaultStartFuel)
+	opt.IdleFuel = cmp.Or(opt.IdleFuel, defaultIdleFuel)
 	if code, err = opt.meter(code, info.Manifest); err != nil {
 		return nil, err
 	}
 	m := &Module{
-		Info: *info, opt: opt, started: time.Now(), quota: newQuota(),
+		Info: *info, opt: opt, started: time.Now(),
 		clock: slices.Contains(opt.Grants, CapClock), random: slices.Contains(opt.Grants, CapRandom),
 	}
+	if opt.Account == nil {
+		m.opt.Account = NewAccount(AccountLimits{})
+	}
+	m.account.Store(NewAccount(m.opt.Account.limits))
 	if err := m.compile(ctx, code); err != nil {
 		return nil, errors.Join(err, m.Close())
 	}
@@ -196,15 +214,14 @@ func (o *Options) meter(code []byte, m *Manifest) ([]byte, error) {
 func (o *Options) pages(m *Manifest) uint32 { return uint32(min(o.memory(m)/page, 65536)) }
 
 func (m *Module) compile(ctx context.Context, code []byte) (err error) {
-	cfg := wazero.NewRuntimeConfig()
-	if m.opt.Interpret {
-		cfg = wazero.NewRuntimeConfigInterpreter()
-	}
-	cfg = cfg.WithCoreFeatures(features).WithDebugInfoEnabled(false).
-		WithMemoryLimitPages(m.opt.pages(m.Manifest))
+	cfg := runtimeConfig(m.opt.Interpret).WithMemoryLimitPages(m.opt.pages(m.Manifest))
 	if m.opt.CacheDir != "" && !m.opt.Interpret {
-		if m.cache, err = openCache(m.opt.CacheDir); err != nil {
+		dir, err := m.opt.cached(ctx, code)
+		if err != nil {
 			return err
+		}
+		if m.cache, err = wazero.NewCompilationCacheWithDir(dir); err != nil {
+			return fmt.Errorf("compile cache %s: %w", dir, err)
 		}
 		cfg = cfg.WithCompilationCache(m.cache)
 	}
@@ -242,25 +259,6 @@ func hostFunction(i Import) (fn api.GoModuleFunc, params, results []api.ValueTyp
 	return contractFunction(i.Name)
 }
 
-// openCache opens a compile cache after it has made sure that nobody else could have put code there.
-func openCache(dir string) (wazero.CompilationCache, error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("compile cache: %w", err)
-	}
-	st, err := os.Stat(dir)
-	if err != nil {
-		return nil, fmt.Errorf("compile cache: %w", err)
-	}
-	if st.Mode().Perm()&0o022 != 0 && filepath.Separator == '/' {
-		return nil, fmt.Errorf("compile cache %s: mode %s lets others put machine code there: set it to %s", dir, st.Mode().Perm(), fs.FileMode(0o700))
-	}
-	c, err := wazero.NewCompilationCacheWithDir(dir)
-	if err != nil {
-		return nil, fmt.Errorf("compile cache %s: %w", dir, err)
-	}
-	return c, nil
-}
-
 // Close frees the machine code. All instances must have been closed: running code would be taken away under them.
 func (m *Module) Close() error {
 	ctx := context.Background()
@@ -274,5 +272,10 @@ func (m *Module) Close() error {
 	return errors.Join(errs...)
 }
 
-// LogDropped counts log lines beyond the quota.
-func (m *Module) LogDropped() uint64 { return m.quota.dropped.Load() }
+// Activate lets the module count on the account that it was loaded with. Until then it has one of its own, so that a version which
+// is only tried changes nothing. It tells how many values of another state schema were dropped.
+func (m *Module) Activate() (dropped int) {
+	dropped = m.opt.Account.SetSchema(m.Manifest.State)
+	m.account.Store(m.opt.Account)
+	return dropped
+}

@@ -37,12 +37,25 @@ func (t *Trap) Unwrap() error { return t.Cause }
 // trap makes the instance dead and tells why. n is how many items the call had.
 func (i *Instance) trap(in string, item, n int, cause error) *Trap {
 	i.dead = true
-	t := &Trap{In: in, Item: item, Cause: firstLine(cause), Said: said(i.said)}
+	t := &Trap{In: in, Item: item, Cause: firstLine(i.spent(in, cause)), Said: said(i.said)}
+	switch {
+	case errors.Is(cause, ErrTime):
+		i.hit(LimitCallTime)
+	case errors.Is(cause, ErrOutput):
+		i.hit(LimitOutput)
+	}
+	if limit := i.mod.opt.memory(i.mod.Manifest); i.mem != nil && i.Memory()+min(heapStep, limit/4) > limit {
+		i.hit(LimitMemory)
+	}
 	if i.mem != nil && n > 0 {
 		t.Input = itemAt(i.Input(), max(item, 0))
 	}
 	return t
 }
+
+// heapStep is what Go's heap grows by. An instance that ends with less to grow counts as one that met its memory limit, since what
+// memory.grow was denied does not show otherwise.
+const heapStep = 4 << 20
 
 // itemAt copies an item of an input region.
 func itemAt(in []byte, index int) []byte {

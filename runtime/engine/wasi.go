@@ -5,12 +5,15 @@ import (
 	"crypto/rand"
 	"encoding/binary"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/tetratelabs/wazero/api"
+
+	"github.com/zmesh/zmesh/sdk/guest/abi"
 )
 
-// wasiModule is what runtimes of languages import from. It is closed: no files, no environment, no arguments, no sockets,
+// wasiModule is what runtimes of languages import from. It is closed: no files, no arguments, no sockets,
 // no waiting. What of it is there is what a language's runtime needs to start and to say how it died.
 const wasiModule = "wasi_snapshot_preview1"
 
@@ -37,7 +40,7 @@ func nothing(*Instance, api.Memory, []uint64) uint32  { return wasiOK }
 // every descriptor but 1 and 2 is not open and every path is not there.
 var wasi = map[string]wasiCall{
 	"args_get": {"ii", nothing}, "args_sizes_get": {"ii", twoZeros},
-	"environ_get": {"ii", nothing}, "environ_sizes_get": {"ii", twoZeros},
+	"environ_get": {"ii", environGet}, "environ_sizes_get": {"ii", environSizes},
 	"clock_time_get": {"iIi", clockTime}, "clock_res_get": {"ii", clockResolution},
 	"random_get": {"ii", randomGet}, "sched_yield": {"", nothing},
 	"poll_oneoff": {"iiii", pollOneoff}, "fd_write": {"iiii", fdWrite},
@@ -65,22 +68,49 @@ func checkWASI(i Import) error {
 // wasiFunction makes the host function of a name.
 func wasiFunction(name string) (fn api.GoModuleFunc, params, results []api.ValueType) {
 	call := wasi[name]
-	for _, t := range call.params {
-		params = append(params, map[rune]api.ValueType{'i': api.ValueTypeI32, 'I': api.ValueTypeI64}[t])
-	}
 	if name != "proc_exit" {
 		results = []api.ValueType{api.ValueTypeI32}
 	}
 	return func(ctx context.Context, m api.Module, stack []uint64) {
-		code := call.run(instanceOf(ctx), m.Memory(), stack)
+		i := instanceOf(ctx)
+		i.charge(0)
+		code := call.run(i, m.Memory(), stack)
 		if results != nil {
 			stack[0] = uint64(code)
 		}
-	}, params, results
+	}, valueTypes(call.params), results
 }
 
 func twoZeros(_ *Instance, mem api.Memory, p []uint64) uint32 {
 	return fault(mem.WriteUint32Le(uint32(p[0]), 0) && mem.WriteUint32Le(uint32(p[1]), 0))
+}
+
+// environment is empty but for a module with an idle hook: its Go runtime is told to leave the garbage to that hook, unless the memory
+// runs full. A collection in the middle of a decision costs 14 million units; runtimes of other languages do not look.
+func (m *Module) environment() []string {
+	if !m.Binary.exports(abi.ExportIdle) {
+		return nil
+	}
+	return []string{"GOGC=off", "GOMEMLIMIT=" + strconv.FormatUint(m.opt.memory(m.Manifest)/4*3, 10)}
+}
+
+func environSizes(i *Instance, mem api.Memory, p []uint64) uint32 {
+	list, size := i.mod.environment(), 0
+	for _, v := range list {
+		size += len(v) + 1
+	}
+	return fault(mem.WriteUint32Le(uint32(p[0]), uint32(len(list))) && mem.WriteUint32Le(uint32(p[1]), uint32(size)))
+}
+
+func environGet(i *Instance, mem api.Memory, p []uint64) uint32 {
+	pointer, at := uint32(p[0]), uint32(p[1])
+	for _, v := range i.mod.environment() {
+		if !mem.WriteUint32Le(pointer, at) || !mem.Write(at, append([]byte(v), 0)) {
+			return wasiFault
+		}
+		pointer, at = pointer+4, at+uint32(len(v))+1
+	}
+	return wasiOK
 }
 
 func fault(ok bool) uint32 {
@@ -117,6 +147,7 @@ func randomGet(i *Instance, mem api.Memory, p []uint64) uint32 {
 	if !ok {
 		return wasiFault
 	}
+	i.charge(uint32(len(b)))
 	if i.mod.random {
 		rand.Read(b) // never fails
 		return wasiOK
@@ -166,6 +197,7 @@ func fdWrite(i *Instance, mem api.Memory, p []uint64) uint32 {
 		if !ok1 || !ok2 || !ok3 {
 			return wasiFault
 		}
+		i.charge(min(size, maxSaid))
 		i.printed(b)
 		total += size
 	}

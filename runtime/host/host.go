@@ -22,6 +22,7 @@ import (
 	"github.com/zmesh/zmesh/faces/udp"
 	"github.com/zmesh/zmesh/runtime/admin"
 	"github.com/zmesh/zmesh/runtime/config"
+	"github.com/zmesh/zmesh/runtime/engine"
 	"github.com/zmesh/zmesh/runtime/plugin"
 )
 
@@ -48,10 +49,12 @@ type Host struct {
 	shards  []*store.Shard
 	udp     *udp.Transport
 	plugins *plugin.Manager
-	choice  *strategies
-	admin   *admin.Server
-	metrics *metricsServer
-	mirrors []*mirror
+
+	compiler *engine.Compiler // of plugins; nil: they are compiled in this process
+	choice   *strategies
+	admin    *admin.Server
+	metrics  *metricsServer
+	mirrors  []*mirror
 
 	lock *os.File        // of the data folder
 	ctx  context.Context // of what the operator asks for; ended by Close
@@ -72,12 +75,24 @@ type listening struct {
 	listener *forward.Listener
 }
 
+// Option is something that a node can be made with and need not.
+type Option func(*Host)
+
+// CompileWith has plugins compiled by a program of its own, so that whatever a module makes the compiler do does not happen to the
+// node. The command ends in [engine.CompileChild]; it is this program itself, as a rule.
+func CompileWith(command ...string) Option {
+	return func(h *Host) { h.compiler = &engine.Compiler{Command: command} }
+}
+
 // New provisions a node. load reads the configuration again for [Host.Reload].
-func New(ctx context.Context, cfg *config.Config, log zerolog.Logger, load func() (*config.Config, error)) (*Host, error) {
+func New(ctx context.Context, cfg *config.Config, log zerolog.Logger, load func() (*config.Config, error), options ...Option) (*Host, error) {
 	h := &Host{
 		log: log.With().Str("node", cfg.Node.Name).Logger(), start: time.Now(), load: load,
 		faces: map[string]*forward.Face{}, listeners: map[string]*listening{}, past: map[string]forward.Counters{}, held: map[string]bool{},
 		stop: make(chan struct{}), made: make(chan struct{}),
+	}
+	for _, o := range options {
+		o(h)
 	}
 	h.cfg.Store(cfg)
 	h.ctx, h.end = context.WithCancel(context.WithoutCancel(ctx))

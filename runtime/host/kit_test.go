@@ -17,6 +17,7 @@ import (
 	"github.com/zmesh/zmesh/core/name"
 	"github.com/zmesh/zmesh/core/wire"
 	"github.com/zmesh/zmesh/runtime/config"
+	"github.com/zmesh/zmesh/runtime/engine"
 	"github.com/zmesh/zmesh/runtime/host"
 	"github.com/zmesh/zmesh/sdk/node"
 )
@@ -26,6 +27,14 @@ const (
 	lanFace  = "[[faces]]\nname = \"lan\"\ntype = \"udp\"\nlisten = \"127.0.0.1:0\"\npublish = [\"\"]\n"
 	inMemory = "[store]\ndurability = \"memory\"\n"
 )
+
+// TestMain makes the test binary the program that compiles plugins for nodes.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == engine.CompileVerb {
+		os.Exit(engine.CompileChild(os.Args[2:], os.Stdin, os.Stderr))
+	}
+	os.Exit(m.Run())
+}
 
 // nodeText is a configuration with a key and what else is given.
 func nodeText(more ...string) string {
@@ -86,7 +95,7 @@ func (w *world) start(ctx context.Context) error {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	h, err := host.New(ctx, cfg, zerolog.New(&w.log).Level(zerolog.TraceLevel), w.load)
+	h, err := host.New(ctx, cfg, zerolog.New(&w.log).Level(zerolog.TraceLevel), w.load, host.CompileWith(os.Args[0], engine.CompileVerb))
 	if err != nil {
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/zmesh/zmesh/runtime/admin"
 	"github.com/zmesh/zmesh/runtime/config"
+	"github.com/zmesh/zmesh/runtime/engine"
 	"github.com/zmesh/zmesh/runtime/plugin"
 )
 
@@ -20,7 +21,7 @@ const loadTime = 60 * time.Second
 func (h *Host) loadPlugins(ctx context.Context) (err error) {
 	cfg := h.cfg.Load()
 	h.plugins, err = plugin.NewManager(plugin.Options{
-		Workers: cfg.Node.Workers, CacheDir: filepath.Join(cfg.Node.DataDir, "compiled"),
+		Workers: cfg.Node.Workers, CacheDir: filepath.Join(cfg.Node.DataDir, "compiled"), Compiler: h.compiler,
 		Log: func(name, level, text string) { h.log.Info().Str("plugin", name).Str("level", level).Msg(text) },
 		Journal: func(e plugin.Entry) {
 			h.log.Info().Str("plugin", e.Plugin).Str("digest", e.Digest).Str("from", e.From).Str("why", e.Why).Msg("plugin " + e.What)
@@ -52,11 +53,19 @@ func (h *Host) trusted(builtin bool) error {
 func (h *Host) loadPlugin(ctx context.Context, p *config.Plugin) error {
 	ctx, cancel := context.WithTimeout(ctx, loadTime)
 	defer cancel()
-	spec := plugin.Spec{Name: p.Name, Source: plugin.Source{Path: p.Path, Builtin: p.Builtin}, Grants: p.Grant, Config: p.Config}
+	spec := plugin.Spec{Name: p.Name, Source: plugin.Source{Path: p.Path, Builtin: p.Builtin}, Grants: p.Grant, Config: p.Config, Limits: limitsOf(&p.Limits)}
 	if err := h.plugins.Load(ctx, spec); err != nil {
 		return fmt.Errorf("%s: plugin %q: %w", p.Pos, p.Name, err)
 	}
 	return nil
+}
+
+// limitsOf are the limits of a configuration as the plugins' package has them.
+func limitsOf(l *config.PluginLimits) plugin.Limits {
+	return plugin.Limits{
+		Memory: uint64(l.Memory), ItemFuel: l.ItemFuel, StartFuel: l.StartFuel, IdleFuel: l.IdleFuel, Output: l.Output,
+		AccountLimits: engine.AccountLimits{LogLines: l.LogLines, LogBytes: l.LogBytes, Series: l.Series, StateBytes: l.StateBytes},
+	}
 }
 
 // Plugins implements admin.Node.
@@ -65,7 +74,7 @@ func (h *Host) Plugins() []admin.Plugin {
 	for _, s := range h.plugins.List() {
 		list = append(list, admin.Plugin{
 			Name: s.Name, Kind: string(s.Kind), Version: s.Version, Digest: s.Digest, State: string(s.State), Source: s.Source,
-			Instances: s.Instances, Calls: s.Calls, Traps: s.Traps,
+			Instances: s.Instances, Calls: s.Calls, Traps: s.Traps, Limits: s.Limits, StateKeys: s.StateKeys, StateBytes: s.StateBytes,
 		})
 	}
 	return list

@@ -114,6 +114,9 @@ var (
 	descTables  = desc("table_entries", "Entries of a table.", "table")
 	descEvents  = desc("events_total", "What became of Interests and Contents.", "event")
 	descStore   = desc("store", "The content store.", "of")
+	descLimits  = desc("plugin_limit_hits_total", "How often a plugin met one of its limits.", "plugin", "limit")
+	descCount   = desc("plugin_count_total", "What a plugin counts.", "plugin", "name")
+	descGauge   = desc("plugin_gauge", "What a plugin measures.", "plugin", "name")
 	descNotKept = desc("store_not_kept_total", "Contents that were forwarded and not stored, by cause.", "cause")
 	descMirror  = desc("mirror", "How far a mirror has come: names, contents copied, numbers behind and lost.", "prefix", "of")
 )
@@ -170,5 +173,19 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 		gauge(descMirror, float64(m.Copied), m.Prefix, "copied")
 		gauge(descMirror, float64(m.Behind), m.Prefix, "behind")
 		gauge(descMirror, float64(m.Lost), m.Prefix, "lost")
+	}
+	for _, p := range c.h.plugins.List() {
+		for limit, n := range p.Limits {
+			count(descLimits, n, p.Name, limit)
+		}
+	}
+	for plugin, list := range c.h.plugins.Series() {
+		for _, s := range list {
+			if s.Gauge {
+				gauge(descGauge, s.Value, plugin, s.Name)
+			} else {
+				count(descCount, uint64(s.Value), plugin, s.Name)
+			}
+		}
 	}
 }

@@ -22,7 +22,7 @@ type decoderTrade struct{}
 
 func (decoderTrade) options(o *engine.Options) {
 	o.MinInput, o.MinOutput = abi.DecoderInput, abi.DecoderOutput
-	o.ItemFuel = decoderFuel
+	o.ItemFuel, o.MaxOutput = decoderFuel, abi.MaxRecords
 }
 
 func (decoderTrade) crew(_ context.Context, p *loaded, v *version, first *engine.Instance) (crew, error) {
@@ -181,6 +181,9 @@ func callDecoder(i *engine.Instance, tag uint8) (list []abi.Record, consumed int
 		return nil, 0, ErrNoAnswer
 	}
 	n := int(binary.LittleEndian.Uint16(item[abi.OutCount:]))
+	if n > i.MaxOutput() {
+		return nil, 0, i.Fail(0, 1, engine.ErrOutput)
+	}
 	list, err = abi.ReadRecords(item[abi.OutHead:], n)
 	if status != abi.StatusOK || err != nil || slices.ContainsFunc(list, func(r abi.Record) bool {
 		return r.Tag != tag && r.Tag != abi.TagWarning && r.Tag != abi.TagError

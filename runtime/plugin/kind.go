@@ -32,6 +32,7 @@ type Spec struct {
 	Source Source         // the module
 	Grants []string       // capabilities, by name; empty: none
 	Config map[string]any // checked against the manifest's schema; string, int64, float64 or bool by dotted key or nested table
+	Limits Limits         // zero: the defaults
 }
 
 // State is where a plugin is in its life.

@@ -25,6 +25,10 @@ type Options struct {
 	// Interpret runs modules without compiling them: they come up in a tenth of the time and run many times slower. For tools
 	// that decode a few payloads.
 	Interpret bool
+
+	// Compiler compiles what is not in CacheDir in a process of its own. nil, or without a CacheDir: modules are compiled in this
+	// process.
+	Compiler *engine.Compiler
 }
 
 const defaultPool = 2
@@ -53,6 +57,7 @@ type loaded struct {
 	manager *Manager
 	name    string
 	spec    Spec
+	account *engine.Account
 
 	mu   sync.Mutex // one step of the life cycle at a time
 	gone bool       // unloaded; under mu
@@ -149,7 +154,7 @@ func (m *Manager) reserve(spec Spec) (*loaded, error) {
 	case m.plugins[spec.Name] != nil:
 		return nil, ErrTaken
 	}
-	p := &loaded{manager: m, name: spec.Name, spec: spec}
+	p := &loaded{manager: m, name: spec.Name, spec: spec, account: engine.NewAccount(spec.Limits.AccountLimits)}
 	p.state.Store(StateProvisioning)
 	m.plugins[spec.Name] = p
 	return p, nil
@@ -183,7 +188,7 @@ func (m *Manager) provision(ctx context.Context, p *loaded, src Source) (*versio
 	if err = v.own(info.Manifest); err != nil {
 		return nil, nil, err
 	}
-	if v.module, err = engine.Load(ctx, code, m.engineOptions(p.name, kind, p.spec.Grants)); err != nil {
+	if v.module, err = engine.Load(ctx, code, m.engineOptions(p, kind)); err != nil {
 		return nil, nil, err
 	}
 	p.state.Store(StateValidating)
@@ -194,12 +199,13 @@ func (m *Manager) provision(ctx context.Context, p *loaded, src Source) (*versio
 	return v, first, nil
 }
 
-func (m *Manager) engineOptions(name string, kind Kind, grants []string) engine.Options {
-	o := engineOptions(kind, grants)
-	o.CacheDir, o.Interpret = m.opt.CacheDir, m.opt.Interpret
+func (m *Manager) engineOptions(p *loaded, kind Kind) engine.Options {
+	o := engineOptions(kind, p.spec.Grants)
+	p.spec.Limits.options(&o)
+	o.CacheDir, o.Interpret, o.Compiler, o.Account = m.opt.CacheDir, m.opt.Interpret, m.opt.Compiler, p.account
 	if log := m.opt.Log; log != nil {
 		levels := [...]string{"debug", "info", "warn", "error"}
-		o.Log = func(level int, text string) { log(name, levels[min(max(level, 0), 3)], text) }
+		o.Log = func(level int, text string) { log(p.name, levels[min(max(level, 0), 3)], text) }
 	}
 	return o
 }
@@ -210,6 +216,9 @@ func (m *Manager) run(ctx context.Context, p *loaded, v *version, first *engine.
 	crew, err := trades[kind].crew(ctx, p, v, first)
 	if err != nil {
 		return errors.Join(err, v.module.Close())
+	}
+	if n := v.module.Activate(); n > 0 {
+		m.journal.add(Entry{Plugin: p.name, What: "forgotten", Digest: v.module.Digest, Why: fmt.Sprintf("%d values of another state schema", n)})
 	}
 	crew.begin()
 	before := p.replace(&live{kind: kind, version: v, crew: crew})

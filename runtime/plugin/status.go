@@ -3,25 +3,41 @@ package plugin
 import (
 	"maps"
 	"slices"
+
+	"github.com/zmesh/zmesh/runtime/engine"
 )
 
 // Status is one line of `zmesh plugin list`.
 type Status struct {
-	Name       string      `json:"name"`
-	Kind       Kind        `json:"kind"`
-	Vendor     string      `json:"vendor"`
-	Version    string      `json:"version"`
-	Digest     string      `json:"digest"` // SHA-256 of the module as it came, hex
-	Source     string      `json:"source"` // "builtin:milesight", a path, or "bytes"
-	State      State       `json:"state"`
-	Grants     []string    `json:"grants"`
-	Instances  int         `json:"instances"`
-	Calls      uint64      `json:"calls"`       // items handed to it since it was loaded, over swaps
-	Traps      uint64      `json:"traps"`       // calls that ended in a trap or in output that is none
-	Degraded   uint64      `json:"degraded"`    // strategy: events that best-route decided instead
-	Swaps      uint64      `json:"swaps"`       // since it was loaded
-	LogDropped uint64      `json:"log_dropped"` // lines beyond the quota, of this version
-	LastTrap   *TrapReport `json:"last_trap,omitempty"`
+	Name      string      `json:"name"`
+	Kind      Kind        `json:"kind"`
+	Vendor    string      `json:"vendor"`
+	Version   string      `json:"version"`
+	Digest    string      `json:"digest"` // SHA-256 of the module as it came, hex
+	Source    string      `json:"source"` // "builtin:milesight", a path, or "bytes"
+	State     State       `json:"state"`
+	Grants    []string    `json:"grants"`
+	Instances int         `json:"instances"`
+	Calls     uint64      `json:"calls"`    // items handed to it since it was loaded, over swaps
+	Traps     uint64      `json:"traps"`    // calls that ended in a trap or in output that is none
+	Degraded  uint64      `json:"degraded"` // strategy: events that best-route decided instead
+	Swaps     uint64      `json:"swaps"`    // since it was loaded
+	LastTrap  *TrapReport `json:"last_trap,omitempty"`
+
+	Limits     map[string]uint64 `json:"limits"`      // how often each limit was met, by its setting; those that never were are left out
+	StateKeys  int               `json:"state_keys"`  // of the capability "state"
+	StateBytes int               `json:"state_bytes"` // that they take
+}
+
+// Series gives the metrics of all plugins, by plugin.
+func (m *Manager) Series() map[string][]engine.Series {
+	out := map[string][]engine.Series{}
+	for _, p := range m.all() {
+		if list := p.account.Series(); len(list) > 0 {
+			out[p.name] = list
+		}
+	}
+	return out
 }
 
 // List gives the plugins by name. It waits for none: one that is being loaded or swapped is shown as it was.
@@ -46,7 +62,8 @@ func (p *loaded) status() Status {
 	}
 	v := l.version
 	s.Kind, s.Vendor, s.Version = Kind(v.module.Manifest.Kind), v.module.Manifest.Vendor, v.module.Manifest.Version
-	s.Digest, s.Source, s.LogDropped = v.module.Digest, v.source.String(), v.module.LogDropped()
+	s.Digest, s.Source, s.Limits = v.module.Digest, v.source.String(), p.account.Hits()
+	s.StateKeys, s.StateBytes = p.account.StateSize()
 	l.crew.tell(&s)
 	return s
 }

@@ -25,7 +25,7 @@ type strategyTrade struct{}
 
 func (strategyTrade) options(o *engine.Options) {
 	o.MinInput, o.MinOutput = abi.StrategyInput, abi.StrategyOutput
-	o.MaxMemory = strategyMemory
+	o.MaxMemory, o.MaxOutput = strategyMemory, abi.MaxCommands
 }
 
 // validate makes sure that a strategy can decide at all, on an event of two next hops.
@@ -192,9 +192,8 @@ func (s *seat) adopt(which uint32, from uint64, block []byte) error {
 
 // What a strategy's output can be wrong in.
 var (
-	errCommands = errors.New("its output has more than 4 commands")
-	errCommand  = errors.New("its output has a command that cannot be")
-	errFailed   = errors.New("the strategy has no answer")
+	errCommand = errors.New("its output has a command that cannot be")
+	errFailed  = errors.New("the strategy has no answer")
 )
 
 // consult hands one event to an instance and appends its commands to out. The blocks of the event are changed only if it has an answer.
@@ -215,8 +214,8 @@ func consult(i *engine.Instance, ev *forward.Event, out []forward.Command) ([]fo
 		return out, errFailed
 	case status != abi.StatusOK:
 		return out, i.Fail(0, 1, errOutput)
-	case n > abi.MaxCommands:
-		return out, i.Fail(0, 1, errCommands)
+	case n > i.MaxOutput():
+		return out, i.Fail(0, 1, engine.ErrOutput)
 	case n > 0:
 		if out, ok = readCommands(item[abi.OutHead:], n, out); !ok {
 			return out, i.Fail(0, 1, errCommand)

@@ -13,13 +13,15 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/zmesh/zmesh/runtime/engine"
 )
 
 // asZmesh makes the test binary behave as zmesh: so that processes can be killed, and nothing has to be built first.
 const asZmesh = "ZMESH_TEST_AS_ZMESH"
 
 func TestMain(m *testing.M) {
-	if os.Getenv(asZmesh) != "" {
+	if os.Getenv(asZmesh) != "" || len(os.Args) > 1 && os.Args[1] == engine.CompileVerb {
 		main()
 	}
 	os.Exit(m.Run())

@@ -21,10 +21,14 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/zmesh/zmesh/runtime/config"
+	"github.com/zmesh/zmesh/runtime/engine"
 	"github.com/zmesh/zmesh/runtime/host"
 )
 
 func main() {
+	if len(os.Args) > 1 && os.Args[1] == engine.CompileVerb { // a node has its plugins compiled so; not for people
+		os.Exit(engine.CompileChild(os.Args[2:], os.Stdin, os.Stderr))
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	code := execute(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/zmesh/zmesh/runtime/config"
+	"github.com/zmesh/zmesh/runtime/engine"
 	"github.com/zmesh/zmesh/runtime/host"
 )
 
@@ -30,7 +31,12 @@ func (e *env) runCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			h, err := host.New(c.Context(), cfg, log, func() (*config.Config, error) { return config.Load(e.config) })
+			self, err := os.Executable()
+			if err != nil {
+				return fmt.Errorf("find this program, which compiles plugins in a process of its own: %w", err)
+			}
+			h, err := host.New(c.Context(), cfg, log, func() (*config.Config, error) { return config.Load(e.config) },
+				host.CompileWith(self, engine.CompileVerb))
 			switch {
 			case errors.Is(err, context.Canceled) && c.Context().Err() != nil:
 				return nil // it was asked to stop before it was ready

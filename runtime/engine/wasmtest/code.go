@@ -18,6 +18,17 @@ func Store(at, v int) []byte { return Code(Const(at), Const(v), []byte{0x36, 2, 
 // Call calls an import by its index: 0 is features.
 func Call(index int) []byte { return append([]byte{0x10}, uleb(uint64(index))...) }
 
+// Const64 pushes an i64.
+func Const64(v int64) []byte { return append([]byte{0x42}, sleb(v)...) }
+
+// Repeat does something n times, with a local of its own kind: it counts in memory, at an address that nothing else has.
+func Repeat(n int, what ...[]byte) []byte {
+	const at = 512
+	load := Code(Const(at), []byte{0x28, 2, 0})
+	return Code(Store(at, n), []byte{0x03, 0x40}, Code(what...), // loop
+		Const(at), load, Const(1), []byte{0x6B, 0x36, 2, 0}, load, []byte{0x0D, 0, 0x0B}) // one less; again unless none
+}
+
 // Drop drops what a call gave.
 var Drop = []byte{0x1A}
 
@@ -78,4 +89,15 @@ func sleb(v int64) (b []byte) {
 		}
 		b = append(b, c|0x80)
 	}
+}
+
+// Nested is loops within each other, n deep, with a way out of each: it takes a compiler long for its size.
+func Nested(n int) (code []byte) {
+	for range n {
+		code = append(code, 0x03, 0x40)
+	}
+	for range n {
+		code = append(code, Code(Const(0), []byte{0x0D, 0, 0x0B})...)
+	}
+	return code
 }

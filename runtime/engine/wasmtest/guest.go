@@ -52,6 +52,8 @@ type Guest struct {
 
 	Init, Configure, Process []byte // code without its end; see the instructions. Process defaults to giving n back
 	Start                    []byte // code of a start function; nil: none
+	Idle                     []byte // code of the idle hook; nil: none
+	Initialize               []byte // code of _initialize; nil: none
 
 	Output  []byte // fills the output region
 	Message string // fills the message region
@@ -80,16 +82,23 @@ func (g *Guest) Bytes() []byte {
 	m = section(m, 2, importSection(imports))
 	functions := [][]byte{vector(0), vector(1), vector(1)} // zmesh_init, zmesh_configure, zmesh_process
 	bodies := [][]byte{body(or(g.Init, Const(g.at())...)), body(or(g.Configure, Const(0)...)), body(or(g.Process, Local0...))}
-	if g.Start != nil {
-		functions = append(functions, vector(2))
-		bodies = append(bodies, body(g.Start))
+	own := map[string]byte{}
+	for _, f := range []struct {
+		export string
+		code   []byte
+	}{{"", g.Start}, {abi.ExportIdle, g.Idle}, {abi.ExportInitialize, g.Initialize}} {
+		if f.code != nil {
+			own[f.export] = n + byte(len(bodies))
+			functions = append(functions, vector(2))
+			bodies = append(bodies, body(f.code))
+		}
 	}
 	m = section(m, 3, list(functions))
 	m = section(m, 5, g.memory())
 	m = section(m, 6, list([][]byte{{I32, 1, 0x41, 0, 0x0B}})) // global 0: a mutable i32
-	m = section(m, 7, g.exports(n))
+	m = section(m, 7, g.exports(n, own))
 	if g.Start != nil {
-		m = section(m, 8, uleb(uint64(n)+3))
+		m = section(m, 8, uleb(uint64(own[""])))
 	}
 	m = section(m, 10, list(bodies))
 	m = section(m, 11, g.data())
@@ -151,7 +160,7 @@ func (g *Guest) memory() []byte {
 	return list([][]byte{append([]byte{0}, uleb(uint64(low))...)})
 }
 
-func (g *Guest) exports(imported byte) []byte {
+func (g *Guest) exports(imported byte, own map[string]byte) []byte {
 	var all [][]byte
 	add := func(n string, kind, index byte) {
 		if n != g.Without {
@@ -162,6 +171,11 @@ func (g *Guest) exports(imported byte) []byte {
 	add(abi.ExportInit, 0, imported)
 	add(abi.ExportConfigure, 0, imported+1)
 	add(abi.ExportProcess, 0, imported+2)
+	for _, name := range []string{abi.ExportIdle, abi.ExportInitialize} {
+		if index, ok := own[name]; ok {
+			add(name, 0, index)
+		}
+	}
 	return list(all)
 }
 

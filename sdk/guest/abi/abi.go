@@ -24,10 +24,16 @@ const (
 	ImportFeatures = "features" // func() i64: feature bits of the host; every module imports it, so that its version is seen
 	ImportLog      = "log"      // func(level i32, offset i32, size i32): one line of UTF-8; capability "log"
 
+	ImportCount    = "count"     // func(name i32, size i32, n i64): adds n to a counter; capability "metrics"
+	ImportGauge    = "gauge"     // func(name i32, size i32, value i64): sets a gauge to the float64 with these bits; capability "metrics"
+	ImportStateGet = "state_get" // func(key i32, size i32, to i32, room i32) i32: size of the value, of which at most room bytes were written; -1: none; capability "state"
+	ImportStateSet = "state_set" // func(key i32, size i32, value i32, size i32) i32: 0; 1: it is over the limit and nothing has changed. No bytes: the key is removed; capability "state"
+
 	ExportMemory     = "memory"
 	ExportInitialize = "_initialize"     // func(), optional: the language's own start-up (WASI reactor)
 	ExportInit       = "zmesh_init"      // func() i32: offset of the arena's description
 	ExportConfigure  = "zmesh_configure" // func(size i32) i32: the configuration stands in its region; 0, or bytes of text in the message region that say why not
+	ExportIdle       = "zmesh_idle"      // func(), optional: run between calls, with fuel of its own; see FeatureIdle
 	ExportProcess    = "zmesh_process"   // func(n i32) i32: n items stand in the input region; gives n
 )
 
@@ -39,8 +45,11 @@ const (
 	LogError = 3
 )
 
+// FeatureIdle says that the host calls zmesh_idle. Bits 0 to 15 are the strategies', from 16 the decoders'.
+const FeatureIdle = 1 << 32
+
 // Features of this version's host.
-const Features uint64 = StrategyFeatures | FeatureDescribe | FeatureEncode
+const Features uint64 = StrategyFeatures | FeatureDescribe | FeatureEncode | FeatureIdle
 
 // The description of the arena, to whose first byte zmesh_init points. All regions begin at multiples of 8, lie within the
 // memory, and do not overlap. They stay where they are as long as the instance lives.
@@ -66,6 +75,16 @@ const (
 	ArenaProgress = 48
 	ArenaMessage  = 56
 )
+
+// Bounds of what "metrics" and "state" take.
+const (
+	MaxMetricName = 63   // bytes: a lower case letter, then letters, digits and _
+	MaxStateKey   = 255  // bytes, at least 1
+	MaxStateValue = 4096 // bytes
+)
+
+// StateNone is what state_get gives for a key that is not there.
+const StateNone = 0xFFFFFFFF
 
 // ProgressNone is what the host writes to the progress word before a call.
 const ProgressNone = 0xFFFFFFFF

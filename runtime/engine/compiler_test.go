@@ -1,0 +1,139 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/zmesh/zmesh/runtime/engine/wasmtest"
+)
+
+// TestMain makes the test binary the program that compiles for itself.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == CompileVerb {
+		os.Exit(CompileChild(os.Args[2:], os.Stdin, os.Stderr))
+	}
+	os.Exit(m.Run())
+}
+
+func self() *Compiler { return &Compiler{Command: []string{os.Args[0], CompileVerb}} }
+
+// slow is a guest whose process takes the compiler long for its size, within the limits of package meter.
+func slow(lines int) *wasmtest.Guest {
+	return &wasmtest.Guest{Process: wasmtest.Code(wasmtest.Nested(lines), wasmtest.Local0)}
+}
+
+func TestCompiledInAChild(t *testing.T) {
+	dir, c := filepath.Join(t.TempDir(), "cache"), self()
+	opt := Options{CacheDir: dir, Compiler: c}
+	for round := range 3 {
+		m, err := Load(t.Context(), (&wasmtest.Guest{}).Bytes(), opt)
+		if err != nil {
+			t.Fatal(err)
+		}
+		i, err := m.Instantiate(t.Context(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		i.Close()
+		if err := m.Close(); err != nil {
+			t.Fatal(err)
+		}
+		var file string
+		for _, file = range c.known {
+		}
+		if info, err := os.Stat(file); err != nil || info.Size() == 0 || len(c.known) != 1 {
+			t.Fatalf("round %d: %v, %v", round, c.known, err)
+		}
+		if round == 1 { // code that has gone is made again, by a child
+			if err := os.RemoveAll(dir); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
+// What nobody may compile here is not: with a program that does nothing there is no code.
+func TestNothingIsCompiledHere(t *testing.T) {
+	for _, command := range [][]string{{"no-such-program"}, {os.Args[0], "-test.run=^$"}} {
+		m, err := Load(t.Context(), (&wasmtest.Guest{}).Bytes(), Options{CacheDir: t.TempDir() + "/c", Compiler: &Compiler{Command: command}})
+		if err == nil {
+			t.Errorf("%v: loaded as %v", command, m.Digest)
+		}
+	}
+}
+
+func TestCompilingTakesTooLong(t *testing.T) {
+	c := self()
+	c.Time = 100 * time.Millisecond
+	dir := filepath.Join(t.TempDir(), "cache")
+	start := time.Now()
+	_, err := Load(t.Context(), slow(790).Bytes(), Options{CacheDir: dir, Compiler: c})
+	if !errors.Is(err, ErrCompile) || !strings.Contains(err.Error(), "it took more than 100ms, and was ended") {
+		t.Errorf("%v after %s", err, time.Since(start))
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := Load(ctx, slow(10).Bytes(), Options{CacheDir: dir, Compiler: self()}); !errors.Is(err, context.Canceled) {
+		t.Errorf("%v, want %v", err, context.Canceled)
+	}
+}
+
+func TestCompilingTakesTooMuchMemory(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("the memory of the compiling process is bounded on Linux only")
+	}
+	c := self()
+	c.Memory = 100 << 20 // a Go program begins with some 70; one for the race detector with more
+	_, err := Load(t.Context(), slow(790).Bytes(), Options{CacheDir: filepath.Join(t.TempDir(), "cache"), Compiler: c})
+	if !errors.Is(err, ErrCompile) {
+		t.Fatal(err)
+	}
+	if !strings.Contains(err.Error(), "it took more than 100 MiB of memory") {
+		t.Logf("%v", err)
+	}
+}
+
+// What the compiler has against a module is told as it was.
+func TestChildTellsWhy(t *testing.T) {
+	g := &wasmtest.Guest{Process: []byte{0x6A}} // i32.add of nothing: package meter does not look at operands
+	_, err := Load(t.Context(), g.Bytes(), Options{CacheDir: filepath.Join(t.TempDir(), "cache"), Compiler: self()})
+	if err == nil || !strings.Contains(err.Error(), "compile the module: invalid function") {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestChildWithoutItsArguments(t *testing.T) {
+	for _, args := range [][]string{nil, {"x"}, {"x", "y", "z"}, {"x", "1", "-1"}} {
+		var b strings.Builder
+		if code := CompileChild(args, strings.NewReader(""), &b); code == 0 || b.Len() == 0 {
+			t.Errorf("%v: %d, %q", args, code, &b)
+		}
+	}
+}
+
+func TestCacheIsPruned(t *testing.T) {
+	dir := t.TempDir()
+	for k := range cachedModules + 5 {
+		name := filepath.Join(dir, fmt.Sprintf("%03d", k))
+		if err := os.Mkdir(name, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		at := time.Now().Add(-time.Duration(k) * time.Hour)
+		if err := os.Chtimes(name, at, at); err != nil {
+			t.Fatal(err)
+		}
+	}
+	used := filepath.Join(dir, fmt.Sprintf("%03d", cachedModules+4)) // the oldest, which is wanted again
+	prune(dir, used)
+	list, err := os.ReadDir(dir)
+	if _, gone := os.Stat(used); err != nil || gone != nil || len(list) != cachedModules {
+		t.Errorf("%d modules, %v, %v", len(list), err, gone)
+	}
+}
