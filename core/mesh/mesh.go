@@ -62,6 +62,14 @@ func (m *Mesh) at(t time.Duration, fn func()) {
 	heap.Push(&m.queue, event{max(t, m.now), m.serial, fn})
 }
 
+// Next is when something happens next, for a test whose own parts live in another virtual time; ok is false if nothing is planned.
+func (m *Mesh) Next() (at time.Duration, ok bool) {
+	if len(m.queue) == 0 {
+		return 0, false
+	}
+	return m.queue[0].at, true
+}
+
 // RunFor lets d pass.
 func (m *Mesh) RunFor(d time.Duration) { m.run(m.now + d) }
 

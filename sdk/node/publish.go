@@ -67,15 +67,17 @@ func (n *Node) PublishConfirmed(ctx context.Context, s *Stream, seq uint32, plai
 	return n.confirm(ctx, s, seq, sealed, func() error { return n.send(s.header(seq), sealed) })
 }
 
-// confirm publishes by a function and asks back. A Return is believed only when it comes again and again: the Interest may have
-// arrived where the content did not.
+// confirm publishes by a function and asks back. A Return is believed only when it comes again and again, and each time once more copies of the
+// content were sent: on a bad link the Interest may have arrived where the content did not.
 func (n *Node) confirm(ctx context.Context, s *Stream, seq uint32, sealed []byte, publish func() error) error {
 	w := n.wait(ask{s.Name, seq})
 	w.latest = true
 	defer w.forget()
 	for refused := 0; ; {
-		if err := publish(); err != nil && !passing(err) {
-			return err
+		for range refused + 1 {
+			if err := publish(); err != nil && !passing(err) {
+				return err
+			}
 		}
 		if err := n.sendInterest(w.ask, wire.MaxTTL, askExpiry, w); err != nil {
 			return err
