@@ -45,7 +45,6 @@ type virtual struct {
 	m     *mesh.Mesh
 	disks []*instant
 	nodes []*mesh.Node
-	links []*link
 	users []*node.Node
 	cost  [4]int // frames sent over all links, by type; hellos are left out
 }
