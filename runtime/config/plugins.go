@@ -36,6 +36,7 @@ var shipped = []Builtin{
 	{"cayenne-lpp", KindDecoder},
 	{"bthome-v2", KindDecoder},
 	{"senml", KindDecoder},
+	{"mbus", KindDecoder},
 }
 
 // kindOfBuiltin gives the kind of a plugin that ships; empty if none has the name.

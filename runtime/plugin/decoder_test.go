@@ -21,7 +21,7 @@ import (
 // Every vector of the decoders that ship passes in wasm too: they travel in the manifest, and a decoder that fails them is not
 // loaded. The count makes sure that none was left behind on the way.
 func TestShippedDecodersPassTheirVectors(t *testing.T) {
-	for name, count := range map[string]int{"milesight": 6, "cayenne-lpp": 13, "bthome-v2": 39, "senml": 10} {
+	for name, count := range map[string]int{"milesight": 6, "cayenne-lpp": 13, "bthome-v2": 39, "senml": 10, "mbus": 16} {
 		src := builtin(t, name)
 		r, err := Inspect(src)
 		if err != nil || r.Vectors != count || len(r.Problems) > 0 || r.Name != name {

@@ -258,7 +258,7 @@ func (c *check) leaf(key string, want any, channel *int) {
 		channel = f.Channel
 	}
 	for i, g := range c.left {
-		if g.Name != f.Record || g.Statistic != f.Statistic || channel != nil && *channel != g.Channel {
+		if g.Name != f.Record && !slices.Contains(f.Or, g.Name) || g.Statistic != f.Statistic || channel != nil && *channel != g.Channel {
 			continue
 		}
 		c.left = append(c.left[:i], c.left[i+1:]...)

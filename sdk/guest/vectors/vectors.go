@@ -37,6 +37,7 @@ type Entries struct {
 // Field says which record a vendor's field is.
 type Field struct {
 	Record    string         `json:"record"`              // its name
+	Or        []string       `json:"or,omitempty"`        // other names, where ours tells apart what the vendor's field does not
 	Unit      string         `json:"unit,omitempty"`      // its unit
 	Channel   *int           `json:"channel,omitempty"`   // its channel, where the vendor's field has no channel beside it
 	Statistic string         `json:"statistic,omitempty"` // one of Statistics

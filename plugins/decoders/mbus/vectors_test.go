@@ -1,0 +1,14 @@
+package main
+
+import (
+	"testing"
+
+	"github.com/zmesh/zmesh/sdk/guest/vectors"
+)
+
+func TestVectors(t *testing.T) {
+	const want = 16
+	if n := vectors.Run(t, mbus{}, "testdata/vectors.json"); n != want {
+		t.Errorf("%d vectors, want %d", n, want)
+	}
+}
