@@ -30,6 +30,27 @@ type Link interface {
 	Close()
 }
 
+// Batcher is a link that can send together with others.
+type Batcher interface {
+	Link
+	// Batch is what it shares with them, compared by ==. It may change from one call to the next.
+	Batch() Batch
+}
+
+// Batch sends for several links in one go: a Content for a thousand subscribers behind one socket is a few system calls.
+type Batch interface {
+	// SendAll does for each delivery what its Link's Send would do, and notes in it how many frames were taken. The list
+	// is the caller's again when it returns.
+	SendAll(list []Delivery)
+}
+
+// Delivery is frames for one link.
+type Delivery struct {
+	Link   Link
+	Frames [][]byte
+	Sent   int // the first so many were taken
+}
+
 // FaceConfig is what a node must know of a face.
 type FaceConfig struct {
 	Name      string
@@ -56,6 +77,7 @@ type Face struct {
 	id   FaceID
 	cfg  FaceConfig
 	link Link
+	many Batcher // the link, if it can send together with others
 	up   atomic.Bool
 	gone atomic.Bool
 	last atomic.Int64 // monotonic ns of the latest valid frame

@@ -186,6 +186,7 @@ func (n *Node) addFace(cfg FaceConfig, link Link) (*Face, error) {
 	}
 	f := &Face{id: FaceID(n.uses[slot])<<16 | FaceID(slot), cfg: cfg, link: link}
 	f.queue, _ = link.(Queuer)
+	f.many, _ = link.(Batcher)
 	n.uses[slot]++
 	f.up.Store(true)
 	f.last.Store(int64(n.now.Mono))

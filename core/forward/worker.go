@@ -316,6 +316,10 @@ type outbox struct {
 	chunk  int
 	used   int
 	frames int
+
+	batch    Batch // of what is gathered
+	list     []Delivery
+	together []*Face // of list
 }
 
 const (
@@ -370,7 +374,19 @@ func (w *Worker) flush() {
 	o := &w.out
 	for _, f := range o.dirty {
 		s := slotOf(f.id)
-		w.deliver(f, o.queues[s])
+		if f.many == nil {
+			f.sent(o.queues[s], f.link.Send(o.queues[s]))
+			continue
+		}
+		if b := f.many.Batch(); b != o.batch {
+			o.sendBatch()
+			o.batch = b
+		}
+		o.together, o.list = append(o.together, f), append(o.list, Delivery{Link: f.link, Frames: o.queues[s]})
+	}
+	o.sendBatch()
+	for _, f := range o.dirty {
+		s := slotOf(f.id)
 		clear(o.queues[s])
 		o.queues[s] = o.queues[s][:0]
 		if cap(o.queues[s]) > keepQueue {
@@ -385,15 +401,29 @@ func (w *Worker) flush() {
 	}
 }
 
-func (w *Worker) deliver(f *Face, frames [][]byte) {
-	sent := f.link.Send(frames)
+// sendBatch sends what was gathered for links that send together.
+func (o *outbox) sendBatch() {
+	if len(o.list) == 0 {
+		return
+	}
+	o.batch.SendAll(o.list)
+	for i, f := range o.together {
+		f.sent(o.list[i].Frames, o.list[i].Sent)
+	}
+	clear(o.list)
+	clear(o.together)
+	o.list, o.together, o.batch = o.list[:0], o.together[:0], nil
+}
+
+// sent counts what a link has taken, the first n of some frames, and what it had no room for.
+func (f *Face) sent(frames [][]byte, n int) {
 	bytes := 0
-	for _, raw := range frames[:sent] {
+	for _, raw := range frames[:n] {
 		bytes += len(raw)
 	}
-	f.outFrames.Add(uint64(sent))
+	f.outFrames.Add(uint64(n))
 	f.outBytes.Add(uint64(bytes))
-	if lost := len(frames) - sent; lost > 0 {
+	if lost := len(frames) - n; lost > 0 {
 		f.drops[drop.SendQueue].Add(uint64(lost))
 	}
 }

@@ -2,10 +2,8 @@ package udp
 
 import (
 	"bytes"
-	"fmt"
 	"net/netip"
 	"testing"
-	"time"
 
 	"github.com/zmesh/zmesh/core/drop"
 	"github.com/zmesh/zmesh/core/wire"
@@ -17,6 +15,7 @@ type load struct {
 	eng  engine
 	back chan int // how many came with each read
 	to   address
+	list [1]parcel
 }
 
 func (k *kit) load(to *Socket) *load {
@@ -25,7 +24,11 @@ func (k *kit) load(to *Socket) *load {
 	if err != nil {
 		k.Fatal(err)
 	}
-	l := &load{conn: c, eng: newEngine(c), back: make(chan int, 1<<16), to: keyOf(to.Addr())}
+	eng, err := newEngine(c)
+	if err != nil {
+		k.Fatal(err)
+	}
+	l := &load{conn: c, eng: eng, back: make(chan int, 1<<16), to: keyOf(to.Addr())}
 	done := make(chan error)
 	go func() { done <- l.eng.serve(func(b *burst) { l.back <- len(b.raw) }) }()
 	k.Cleanup(func() { l.eng.stop(); <-done })
@@ -36,8 +39,9 @@ func (k *kit) load(to *Socket) *load {
 func (l *load) rounds(tb testing.TB, frames [][]byte, n int) {
 	for n > 0 {
 		part := frames[:min(n, len(frames))]
-		if sent, err := l.eng.send(&l.to, part); sent != len(part) {
-			tb.Fatalf("%d sent of %d: %v", sent, len(part), err)
+		l.list[0] = parcel{to: &l.to, frames: part}
+		if l.eng.send(l.list[:]); l.list[0].sent != len(part) {
+			tb.Fatalf("%d sent of %d: %v", l.list[0].sent, len(part), l.list[0].err)
 		}
 		for left := len(part); left > 0; {
 			left -= <-l.back
@@ -80,39 +84,6 @@ func BenchmarkStoreHit(b *testing.B) {
 			report(b, before, s.Counters())
 		})
 	}
-}
-
-// BenchmarkEcho is the same sockets and system calls with nothing behind them: what is left of BenchmarkStoreHit is the node.
-func BenchmarkEcho(b *testing.B) {
-	for _, window := range []int{1, 64, 256} {
-		b.Run(fmt.Sprint(window), func(b *testing.B) {
-			k := newKit(b, false)
-			s := k.node(1, 1).listen("127.0.0.1:0", nil)
-			l := k.load(s)
-			frames := make([][]byte, window)
-			for i := range frames {
-				frames[i] = make([]byte, 115)
-			}
-			echo(k, s)
-			b.ReportAllocs()
-			b.ResetTimer()
-			l.rounds(b, frames, b.N)
-		})
-	}
-}
-
-// echo makes a socket send back what comes, in place of asking the node.
-func echo(k *kit, s *Socket) {
-	s.eng.stop()
-	<-s.done
-	_ = s.conn.udp.SetReadDeadline(time.Time{})
-	s.eng, s.done = newEngine(s.conn), make(chan struct{})
-	go func() {
-		defer close(s.done)
-		if err := s.eng.serve(func(b *burst) { _, _ = s.eng.send(&b.from[0], b.raw) }); err != nil {
-			k.Error(err)
-		}
-	}()
 }
 
 // report adds how many system calls the node's side took for a datagram in and one out.

@@ -11,18 +11,21 @@ type Counters struct {
 	ReadErrors uint64 // failed reads; the socket goes on
 	Strangers  uint64 // dropped: from no known address, and there is no listener (P-11)
 	Early      uint64 // dropped: from a remote whose face was being made at that moment
+	Joined     uint64 // messages read that held several datagrams of one peer (UDP_GRO)
 	Overflow   uint64 // dropped by the kernel because the receive buffer was full; Linux only, its 32-bit counter
 
 	Sent       uint64 // datagrams that the kernel took
 	SendCalls  uint64 // system calls for sending
+	Segments   uint64 // datagrams that left in messages of several (UDP_SEGMENT)
+	NoOffload  uint64 // 1 once the kernel has refused such messages: from then on each datagram is a message
 	SendFull   uint64 // sends cut short because the send buffer was full; the node counts the frames as send_queue
 	SendErrors uint64 // sends cut short by an error, such as no route to the host; frames counted likewise
 }
 
 // counters are Counters as they are written: by the reader and by every worker that sends.
 type counters struct {
-	datagrams, bursts, readCalls, readErrors, strangers, early atomic.Uint64
-	sent, sendCalls, sendFull, sendErrors                      atomic.Uint64
+	datagrams, bursts, readCalls, readErrors, strangers, early, joined atomic.Uint64
+	sent, sendCalls, sendFull, sendErrors, segments, noOffload         atomic.Uint64
 }
 
 func (c *counters) read() Counters {
@@ -30,5 +33,6 @@ func (c *counters) read() Counters {
 		Datagrams: c.datagrams.Load(), Bursts: c.bursts.Load(), ReadCalls: c.readCalls.Load(),
 		ReadErrors: c.readErrors.Load(), Strangers: c.strangers.Load(), Early: c.early.Load(),
 		Sent: c.sent.Load(), SendCalls: c.sendCalls.Load(), SendFull: c.sendFull.Load(), SendErrors: c.sendErrors.Load(),
+		Joined: c.joined.Load(), Segments: c.segments.Load(), NoOffload: c.noOffload.Load(),
 	}
 }

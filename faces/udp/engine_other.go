@@ -8,7 +8,7 @@ import (
 )
 
 // newEngine is the best engine of this system.
-func newEngine(c *conn) engine { return newPortable(c) }
+func newEngine(c *conn) (engine, error) { return newPortable(c) }
 
 // full tells whether a send ended because there was no room.
 func full(err error) bool { return errors.Is(err, syscall.ENOBUFS) || timedOut(err) }

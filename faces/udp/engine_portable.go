@@ -21,11 +21,11 @@ type portable struct {
 	one     burst
 }
 
-func newPortable(c *conn) engine {
+func newPortable(c *conn) (engine, error) {
 	return &portable{
 		conn: c, buf: make([]byte, 1<<16), zones: scopes{},
 		one: burst{raw: make([][]byte, 1), from: make([]address, 1)},
-	}
+	}, nil
 }
 
 func (p *portable) serve(take func(*burst)) error {
@@ -53,21 +53,27 @@ func (p *portable) stop() {
 	_ = p.udp.SetReadDeadline(time.Unix(1, 0)) // long past: a read that waits returns
 }
 
-func (p *portable) send(to *address, frames [][]byte) (int, error) {
-	if err := p.renew(); err != nil {
-		return 0, err
-	}
-	dest := to.addrPort()
-	for i, raw := range frames {
-		err := p.write(raw, dest)
-		if timedOut(err) && p.renew() == nil { // it may have come to nothing because the deadline passed before it was tried
-			err = p.write(raw, dest)
-		}
-		if err != nil {
-			return i, err
+func (p *portable) send(list []parcel) {
+	for i := range list {
+		c := &list[i]
+		if c.err = p.renew(); c.err == nil {
+			p.sendOne(c)
 		}
 	}
-	return len(frames), nil
+}
+
+func (p *portable) sendOne(c *parcel) {
+	dest := c.to.addrPort()
+	for _, raw := range c.frames {
+		c.err = p.write(raw, dest)
+		if timedOut(c.err) && p.renew() == nil { // it may have come to nothing because the deadline passed before it was tried
+			c.err = p.write(raw, dest)
+		}
+		if c.err != nil {
+			return
+		}
+		c.sent++
+	}
 }
 
 func (p *portable) renew() error { return p.udp.SetWriteDeadline(time.Now().Add(patience)) }

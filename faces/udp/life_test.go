@@ -302,13 +302,13 @@ func (f *faulty) serve(func(*burst)) error {
 
 func (f *faulty) stop() { close(f.halt) }
 
-func (f *faulty) send(*address, [][]byte) (int, error) { return 1, f.answer }
+func (f *faulty) send(list []parcel) { list[0].sent, list[0].err = 1, f.answer }
 
 func TestErrorsOfAnEngine(t *testing.T) {
 	k := newKit(t, false)
 	n := k.node(1, 1)
 	bad := &faulty{halt: make(chan bool)}
-	n.Transport.engine = func(*conn) engine { return bad }
+	n.Transport.engine = func(*conn) (engine, error) { return bad, nil }
 	s := n.listen("127.0.0.1:0", nil)
 	k.until("it has failed twice", func() bool { return s.Counters().ReadErrors == 2 })
 	if err := s.LastError(); err == nil || err.Error() != "broken" {

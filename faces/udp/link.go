@@ -26,6 +26,9 @@ func newLink(s *Socket, to address) *link {
 // Send implements forward.Link: frames that the kernel has no room for are not taken.
 func (l *link) Send(frames [][]byte) int { return l.sock.Load().send(&l.to, frames) }
 
+// Batch implements forward.Batcher: links of one socket send in one go.
+func (l *link) Batch() forward.Batch { return l.sock.Load() }
+
 // Close implements forward.Link: from now on the address is a stranger's.
 func (l *link) Close() { l.t.forget(l) }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -24,12 +25,13 @@ type Socket struct {
 	peers    map[address]*link // guarded by Transport.mu
 	closed   bool              // guarded by Transport.life
 
-	conn  *conn
-	eng   engine
-	count counters
-	last  atomic.Pointer[error] // of the latest failed read or send
-	quit  chan struct{}         // closed: the reader is to end
-	done  chan struct{}         // closed: it has
+	conn    *conn
+	eng     engine
+	count   counters
+	last    atomic.Pointer[error] // of the latest failed read or send
+	parcels sync.Pool             // of *[]parcel: several workers may send
+	quit    chan struct{}         // closed: the reader is to end
+	done    chan struct{}         // closed: it has
 
 	// The reader's own.
 	in    *forward.Ingress
@@ -51,7 +53,8 @@ func (t *Transport) open(b binding) (*Socket, error) {
 	}
 	s, err := t.newSocket(udp, b)
 	if err != nil {
-		return nil, errors.Join(err, udp.Close())
+		_ = udp.Close() // what went wrong is said already
+		return nil, err
 	}
 	t.enlist(s)
 	go s.read()
@@ -71,7 +74,10 @@ func (t *Transport) newSocket(udp *net.UDPConn, b binding) (s *Socket, err error
 	if s.conn, err = newConn(udp, s.local.Addr().Is6(), &s.count); err != nil {
 		return nil, err
 	}
-	s.eng = t.engine(s.conn)
+	if s.eng, err = t.engine(s.conn); err != nil {
+		return nil, err
+	}
+	s.parcels.New = func() any { return new([]parcel) }
 	return s, nil
 }
 
@@ -238,18 +244,51 @@ func (s *Socket) makeLink() forward.Link {
 	return s.made
 }
 
+// send hands frames of one link to the kernel.
 func (s *Socket) send(to *address, frames [][]byte) int {
-	n, err := s.eng.send(to, frames)
-	s.count.sent.Add(uint64(n))
-	switch {
-	case err == nil:
-	case full(err):
-		s.count.sendFull.Add(1)
-	default:
-		s.count.sendErrors.Add(1)
-		s.failed(err)
-	}
+	list := s.parcels.Get().(*[]parcel)
+	*list = append((*list)[:0], parcel{to: to, frames: frames})
+	s.post(*list)
+	n := (*list)[0].sent
+	s.giveBack(list)
 	return n
+}
+
+// SendAll implements forward.Batch: the frames of several links in as few system calls as may be.
+func (s *Socket) SendAll(deliveries []forward.Delivery) {
+	list := s.parcels.Get().(*[]parcel)
+	*list = (*list)[:0]
+	for i := range deliveries {
+		*list = append(*list, parcel{to: &deliveries[i].Link.(*link).to, frames: deliveries[i].Frames})
+	}
+	s.post(*list)
+	for i := range deliveries {
+		deliveries[i].Sent = (*list)[i].sent
+	}
+	s.giveBack(list)
+}
+
+func (s *Socket) giveBack(list *[]parcel) {
+	clear(*list)
+	s.parcels.Put(list)
+}
+
+// post sends parcels and counts what became of them.
+func (s *Socket) post(list []parcel) {
+	s.eng.send(list)
+	sent := 0
+	for i := range list {
+		sent += list[i].sent
+		switch err := list[i].err; {
+		case err == nil:
+		case full(err):
+			s.count.sendFull.Add(1)
+		default:
+			s.count.sendErrors.Add(1)
+			s.failed(err)
+		}
+	}
+	s.count.sent.Add(uint64(sent))
 }
 
 // Close stops reading, waits until the reader has ended, removes the socket's faces from the node and closes it. Remotes
@@ -271,5 +310,5 @@ func (s *Socket) close() error {
 	s.eng.stop()
 	<-s.done
 	s.t.remove(s.t.linksOf(s))
-	return errors.Join(err, s.conn.udp.Close())
+	return errors.Join(err, s.conn.close())
 }

@@ -33,7 +33,7 @@ const DefaultBuffer = 4 << 20
 type Transport struct {
 	cfg    Config
 	seed   maphash.Seed
-	engine func(*conn) engine
+	engine func(*conn) (engine, error)
 
 	life   sync.Mutex // held while sockets are opened and closed; taken before the node's mutex
 	opened uint32     // sockets so far

@@ -231,7 +231,7 @@ func (s *socket) flush() {
 			at += int(n)
 		case unix.EINTR:
 		default:
-			s.full += s.out[at].hdr.Iovlen
+			s.full += uint64(s.out[at].hdr.Iovlen)
 			at++
 		}
 	}
