@@ -68,6 +68,7 @@ func (w *Worker) repeatInterest(e *table.Entry, in *table.In, delay time.Duratio
 		return
 	}
 	in.Sent = true
+	w.seen.MarkSent(w.now.Mono, table.SeenKey{Name: e.Key.Name, Seq: e.Key.Seq, Asked: in.Asked}, f.id) // its copies are loops (P-2a)
 	w.record(e, in, f)
 }
 
@@ -132,24 +133,15 @@ func (w *Worker) repeatDue(id int32) {
 	f := w.face(key.face)
 	switch {
 	case f == nil:
-	case wire.Type(key.seq>>24) == wire.Interest && !w.stillWanted(&key, raw):
+	case wire.Type(key.seq>>24) == wire.Interest && !w.stillWanted(&key):
 		w.stats.RepeatsSpared++
 	case w.send(f, append(w.out.take(len(raw)), raw...)):
 		w.stats.Repeated++
 	}
 }
 
-// stillWanted tells whether an Interest that was held still waits for an answer, and notes that it leaves (P-2a).
-func (w *Worker) stillWanted(key *repeatKey, raw []byte) bool {
-	seq := key.seq & wire.SeqSubscribe
-	e := w.pit.Find(table.PITKey{Name: key.name, Seq: seq})
-	if e == nil || e.Out(key.face) == nil {
-		return false
-	}
-	var frame wire.Frame
-	if frame.Parse(raw) == drop.None {
-		asked, _ := wire.AskedOf(frame.Payload)
-		w.seen.MarkSent(w.now.Mono, table.SeenKey{Name: key.name, Seq: seq, Asked: asked}, key.face)
-	}
-	return true
+// stillWanted tells whether an Interest that was held still waits for an answer.
+func (w *Worker) stillWanted(key *repeatKey) bool {
+	e := w.pit.Find(table.PITKey{Name: key.name, Seq: key.seq & wire.SeqSubscribe})
+	return e != nil && e.Out(key.face) != nil
 }

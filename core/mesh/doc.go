@@ -1,5 +1,5 @@
 // Package mesh is a network in one process under a virtual clock: any graph of nodes (core/forward) and devices, joined by
-// links with delay, loss, duplication, reordering and cuts.
+// links with delay, loss, duplication, reordering and cuts, or by radio channels that they share ([Radio]).
 //
 // One seed decides everything that is random, and one goroutine runs everything in the order of the virtual time, so the
 // same seed gives the same trace, frame by frame ([Mesh.Digest]). Time jumps from event to event: an hour of a quiet network takes no longer than its frames.

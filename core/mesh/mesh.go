@@ -165,12 +165,14 @@ func (n *Node) plan() {
 	})
 }
 
-func (n *Node) receive(f *forward.Face, raw []byte) {
+func (n *Node) receive(f *forward.Face, raw []byte) { n.hear(f, raw, forward.SignalUnknown) }
+
+func (n *Node) hear(f *forward.Face, raw []byte, signal int16) {
 	if n.dead {
 		return
 	}
 	n.in.Begin(n.m.Now())
-	n.in.Add(f, raw)
+	n.in.AddHeard(f, raw, signal)
 	n.in.Run()
 	n.plan()
 }
@@ -261,6 +263,8 @@ type end struct {
 	side int
 	cfg  forward.FaceConfig
 	face *forward.Face
+
+	radio *Station // instead of link and side
 }
 
 func (e *end) attach() error {
@@ -272,9 +276,21 @@ func (e *end) attach() error {
 // Send implements forward.Link.
 func (e *end) Send(frames [][]byte) int {
 	for _, raw := range frames {
+		if e.radio != nil {
+			e.radio.Send(raw)
+			continue
+		}
 		e.link.transmit(e.side, raw)
 	}
 	return len(frames)
+}
+
+// Queued implements forward.Queuer: a link has no queue, a station may have to wait for its channel.
+func (e *end) Queued() int {
+	if e.radio == nil {
+		return 0
+	}
+	return e.radio.Queued()
 }
 
 // Close implements forward.Link.

@@ -30,6 +30,9 @@ type Builtin struct {
 var shipped = []Builtin{
 	{"best-route", KindStrategy},
 	{"multicast", KindStrategy},
+	{"adaptive", KindStrategy},
+	{"self-learning", KindStrategy},
+	{"weak-signal", KindStrategy},
 	{"slip", KindDriver},
 	{"cobs", KindDriver},
 	{"milesight", KindDecoder},
