@@ -20,7 +20,6 @@ func TestAuthorsVerbs(t *testing.T) {
 	zmesh(t, "", "plugin", "new", "--kind", "decoder", "--lang", "go", dir).good(t, "mine, a decoder in Go")
 	zmesh(t, "", "plugin", "new", "--kind", "decoder", dir).bad(t, exitFailed, "there are files in it already")
 	zmesh(t, "", "plugin", "build", dir).good(t, filepath.Join(dir, "mine.wasm"))
-	zmesh(t, "", "plugin", "test", dir).good(t, "decoder mine 0.1.0", "ok  ", "cut off", "4 of 4 passed", "start-up", "natively: go -C")
 	zmesh(t, "", "decode", "--plugin", filepath.Join(dir, "mine.wasm"), "--hex", "00d75a").good(t, "temperature", "21.5")
 
 	out := filepath.Join(t.TempDir(), "other.wasm")
@@ -36,15 +35,12 @@ func TestAuthorsVerbs(t *testing.T) {
 	if err != nil || string(again) != string(first) || b.File != out || b.Size != len(first) || len(b.Digest) != 64 {
 		t.Errorf("%+v, %v: two builds differ", b, err)
 	}
-	wrong := writeFile(t, filepath.Join(dir, "wrong.json"), `{"vectors": [{"id": "one", "payload": "00d75a", "records": []}]}`)
-	zmesh(t, "", "plugin", "test", out, "--vectors", wrong).bad(t, exitFailed, "1 case of 1 failed")
-	var got plugin.Trial
-	r := zmesh(t, "", "plugin", "test", out, "--json", "--config-json", `{"offset": 1}`)
-	if err := json.Unmarshal([]byte(r.out), &got); err != nil {
-		t.Fatal(err)
-	}
-	if c := got.Cases[0]; r.code != exitFailed || got.Failed != 3 || c.OK || c.Fuel == 0 || c.Time == 0 || c.Memory == 0 || !strings.Contains(c.Why, "temperature is 22.5, want 21.5") {
-		t.Errorf("%+v", got)
+	r := zmesh(t, "", "plugin", "test", dir, "--config-json", `{"offset": 1}`) // the only one: under the race detector a Go guest compiles for seconds
+	r.bad(t, exitFailed, "3 cases of 4 failed")
+	for _, want := range []string{"decoder mine 0.1.0", "ok  ", "cut off", "FAIL", "temperature is 22.5, want 21.5", "1 of 4 passed", "start-up", "natively: go -C"} {
+		if !strings.Contains(r.out, want) {
+			t.Errorf("printed %q, want %q in it", r.out, want)
+		}
 	}
 	zmesh(t, "", "plugin", "test", dir, "--write").bad(t, exitUsage, "--write writes into a file of events")
 	zmesh(t, "", "plugin", "new", "--update", dir).good(t, "zmesh is the SDK of zmesh")
@@ -89,7 +85,13 @@ func TestTestOfEvents(t *testing.T) {
 	if got, err := os.ReadFile(events); err != nil || string(got) != "# one\ninterest\nhop face=3\n----\nsend 3\n" {
 		t.Errorf("%q, %v", got, err)
 	}
-	zmesh(t, "", "plugin", "test", module, "--events", events).good(t, "1 of 1 passed")
+	var got plugin.Trial
+	if err := json.Unmarshal([]byte(zmesh(t, "", "plugin", "test", module, "--events", events, "--json").out), &got); err != nil {
+		t.Fatal(err)
+	}
+	if c := got.Cases[0]; got.Passed != 1 || !c.OK || c.Time == 0 || c.Memory == 0 {
+		t.Errorf("%+v", got)
+	}
 	writeFile(t, events, "interest seq=x\nretry\n")
 	zmesh(t, "", "plugin", "test", module, "--events", events).bad(t, exitFailed, events+":1: seq=x")
 	g.Major = "9"

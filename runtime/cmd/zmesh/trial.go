@@ -45,14 +45,16 @@ func (t *trial) run(ctx context.Context, what string) error {
 	src := sourceOf(what)
 	if st, err := os.Stat(what); err == nil && st.IsDir() {
 		t.folder = what
-		code, err := build.Go(ctx, what)
+	}
+	if err := t.read(); err != nil {
+		return err
+	}
+	if t.folder != "" {
+		code, err := build.Go(ctx, t.folder)
 		if err != nil {
 			return err
 		}
 		src = plugin.Source{Bytes: code}
-	}
-	if err := t.read(); err != nil {
-		return err
 	}
 	got, err := plugin.Try(ctx, src, t.opt)
 	switch {
