@@ -67,6 +67,7 @@ func shellBlocks(readme string) (lines []string, mistake string) {
 func runInCopy(t *testing.T, lines []string) {
 	dir := t.TempDir()
 	copyTree(t, dir)
+	copyBuilt(t, dir)
 	script := []string{"set -euo pipefail", "trap 'kill $(jobs -p) 2>/dev/null || true; wait' EXIT"}
 	for _, line := range lines {
 		command, _, _ := strings.Cut(line, "#")
@@ -113,6 +114,21 @@ func copyTree(t *testing.T, dir string) {
 	}
 	for _, p := range list {
 		copyFile(t, filepath.Join(root, p), filepath.Join(dir, p))
+	}
+}
+
+// copyBuilt adds the plugins that make has built in the tree, which would take as long again in each copy. A run with ZMESH_README_FULL
+// builds them, as whoever reads a README does.
+func copyBuilt(t *testing.T, dir string) {
+	if os.Getenv("ZMESH_README_FULL") != "" {
+		return
+	}
+	built, err := filepath.Glob(filepath.Join(root, "runtime/plugin/builtin/*.wasm"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range built {
+		copyFile(t, p, filepath.Join(dir, "runtime/plugin/builtin", filepath.Base(p)))
 	}
 }
 
