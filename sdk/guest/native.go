@@ -92,6 +92,22 @@ func Native(p any, config Values) (*Machine, error) {
 // Input is the region that items are written to.
 func (m *Machine) Input() []byte { in, _ := m.p.regions(); return in }
 
+// State is the region of what the host keeps for it; nil: none.
+func (m *Machine) State() []byte {
+	if p, ok := m.p.(interface{ state() []byte }); ok {
+		return p.state()
+	}
+	return nil
+}
+
+// Features are the feature bits that it relies on.
+func (m *Machine) Features() uint64 {
+	if p, ok := m.p.(interface{ features() uint64 }); ok {
+		return p.features()
+	}
+	return 0
+}
+
 // Call hands over n items of the input region. It gives the output region; ok is false if the plugin could not read the input.
 func (m *Machine) Call(n int) (out []byte, ok bool) {
 	_, out = m.p.regions()

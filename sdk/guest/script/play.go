@@ -14,6 +14,8 @@ import (
 // Machine is a plugin at work, natively or in the engine: n items in the input region, an answer for each in the output region.
 type Machine interface {
 	Input() []byte
+	State() []byte    // nil: it has no such region
+	Features() uint64 // that it relies on
 	Call(n int) ([]byte, error)
 }
 

@@ -137,35 +137,6 @@ func TestRun(t *testing.T) {
 	}
 }
 
-// What a strategy is shown is what the line says.
-func TestStrategyEvent(t *testing.T) {
-	const text = `interest at=2s name=010203010000 seq=0x105 in=3 ttl=4 more=2 reason=ttl
-hop face=4 cost=10 state=tried,returned
-hop face=3 cost=20 state=producer
-`
-	var got guest.Event
-	f, err := Read("x", "strategy", []byte(text))
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, err = collect(f, native(watcher{func(ev *guest.Event) {
-		got = *ev
-		got.Hops = slices.Clone(ev.Hops)
-	}}))
-	want := guest.Event{
-		Now: 2e9, Name: [6]byte{1, 2, 3, 1, 0, 0}, Seq: 0x105, InFace: 3, TTL: 4, Reason: 6, More: 2,
-		Hops: []guest.Hop{{Face: 4, Cost: 10, State: abi.HopTried | abi.HopReturned}, {Face: 3, Cost: 20, State: abi.HopInFace | abi.HopProducer}},
-	}
-	if err != nil || fmt.Sprint(got) != fmt.Sprint(want) {
-		t.Errorf("%+v, %v, want %+v", got, err, want)
-	}
-}
-
-type watcher struct{ see func(*guest.Event) }
-
-func (watcher) Configure(guest.Values) error                { return nil }
-func (w watcher) Decide(ev *guest.Event, _ *guest.Commands) { w.see(ev) }
-
 // A new script may leave out what is expected: it fails until it is rewritten.
 func TestNothingExpectedYet(t *testing.T) {
 	f, err := Read("x", "strategy", []byte("interest\n\n# the end\nretry\n----\n\n"))
@@ -193,10 +164,21 @@ func TestMistakes(t *testing.T) {
 		"interest name=0102":                 "x:1: name=0102: want 6 bytes in hex, this has 2",
 		"interest name=01020304050g":         "x:1: name=01020304050g: want hex digits",
 		"return reason=tired":                "x:1: reason=tired: want one of no-route, ",
-		"interest color=red":                 "x:1: interest has no field color; it has at, name, ",
+		"interest color=red":                 "x:1: interest has no field color; it has at, more, ",
 		"interest seq=1 seq=2":               "x:1: seq stands there twice",
 		"interest now":                       "x:1: now: want key=value",
 		"interest\nhop face=1 state=odd":     `x:2: state=odd: "odd" is none of tried, returned, in, producer`,
+		"interest signal=5":                  "x:1: signal=5: want a number between -32768 and 0",
+		"interest kind=wifi":                 "x:1: kind=wifi: want one of self, peer, ",
+		"interest\nhop face=1 loss=2":        "x:2: loss=2: want a number between 0 and 1",
+		"interest\nhop face=1 rtt=2h":        "x:2: rtt=2h: want at most 1h11m34",
+		"interest\nhop face=1 rtt=-1s":       "x:2: rtt=-1s: want a time like 20ms",
+		"interest show=all":                  "x:1: show=all: \"all\" is none of route, pending",
+		"route name=01020304050607":          "x:1: name=01020304050607: a prefix has at most 6 bytes",
+		"face state=gone":                    "x:1: state=gone: want one of up, down",
+		"migrate route=01":                   "x:1: migrate wants the schema and one block",
+		"migrate from=a":                     "x:1: migrate wants the schema and one block",
+		"migrate from=a route=01\nhop":       "x:1: nothing belongs to migrate",
 		"interest at=soon":                   "x:1: at=soon: want a time",
 		"interest at=2s\n\ninterest at=1s":   "x:3: at=1s: it is 2s already",
 		"interest name=\"":                   "x:1: \": a quote that does not end",
@@ -266,6 +248,8 @@ func TestSettings(t *testing.T) {
 type answers [][]byte
 
 func (answers) Input() []byte               { return make([]byte, abi.StrategyInput) }
+func (answers) State() []byte               { return nil }
+func (answers) Features() uint64            { return 0 }
 func (a *answers) Call(int) ([]byte, error) { out := (*a)[0]; *a = (*a)[1:]; return out, nil }
 
 // What a plugin writes that cannot be is a trap, as in a node, and never more than that.
