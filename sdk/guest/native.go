@@ -77,12 +77,14 @@ func RunStrategy(s Strategy, ev Event) []Command {
 // sdk/guest/script.
 type Machine struct{ p plugin }
 
-// Native puts a [Strategy] on a machine and configures it.
+// Native puts a [Strategy] or a [Driver] on a machine and configures it.
 func Native(p any, config Values) (*Machine, error) {
 	m := &Machine{}
 	switch p := p.(type) {
 	case Strategy:
 		m.p = newStrategyPlugin(p)
+	case Driver:
+		m.p = newDriverPlugin(p)
 	default:
 		return nil, errors.New("this is no plugin that takes events")
 	}
