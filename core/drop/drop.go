@@ -59,6 +59,14 @@ const (
 	TooBigFace // longer than the MTU of the face that it was to leave by
 	Strategy   // the strategy said drop
 	HeldFrames // the strategy wanted to repeat it, and too many frames are held for that
+	SlowPeer   // the peer did not take it in time
+	HalfDuplex // the link took no more: the medium was not silent long enough to send
+	DutyCycle  // the link took no more: its share of the time was spent
+	// Links with a driver, receiving and sending.
+	Framing      // bytes of which the driver can make no frame
+	NoDriver     // there was no driver at work
+	DriverTrap   // the driver trapped on it
+	DriverFailed // the driver had no answer, or one that cannot be
 
 	Count // number of reasons, not a reason
 )
@@ -75,6 +83,8 @@ var names = [Count]string{
 	AnnouncementQuota: "announcement_quota", AnnouncementOld: "announcement_old", OwnAnnouncement: "own_announcement",
 	Hello: "hello", FaceDown: "face_down", SendQueue: "send_queue", TooBigFace: "too_big_for_face", Strategy: "strategy",
 	HeldFrames: "held_frames",
+	SlowPeer:   "slow_peer", HalfDuplex: "half_duplex", DutyCycle: "duty_cycle",
+	Framing: "framing", NoDriver: "no_driver", DriverTrap: "driver_trap", DriverFailed: "driver_failed",
 }
 
 // String is the reason as it stands in metrics and status.

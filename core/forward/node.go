@@ -301,7 +301,6 @@ func (n *Node) faceUp(f *Face) {
 }
 
 func (n *Node) faceDown(f *Face) {
-	n.eachWorker(func(w *Worker) { w.tellFace(f, false) }) // before its routes are gone
 	n.rib.FaceDown(n.now.Mono, f.id)
 	n.eachWorker(func(w *Worker) { w.faceDown(f) })
 }
@@ -408,7 +407,7 @@ func (n *Node) transmit(f *Face, raw []byte) {
 		return
 	}
 	if f.link.Send(frames[:]) == 0 {
-		f.drop(drop.SendQueue)
+		f.drop(refusal(f.link))
 		return
 	}
 	f.outFrames.Add(1)

@@ -240,6 +240,7 @@ func (w *Worker) keepHouse() {
 
 // faceDown ends what was expected from a face (P-16, P-17): an Interest that waits for it counts as returned.
 func (w *Worker) faceDown(f *Face) {
+	w.tellFace(f, false)
 	names := w.producers.Len()
 	w.producers.DropFace(f.id)
 	w.known.set = false
@@ -423,7 +424,7 @@ func (f *Face) sent(frames [][]byte, n int) {
 	f.outFrames.Add(uint64(n))
 	f.outBytes.Add(uint64(bytes))
 	if lost := len(frames) - n; lost > 0 {
-		f.drops[drop.SendQueue].Add(uint64(lost))
+		f.drops[refusal(f.link)].Add(uint64(lost))
 	}
 }
 

@@ -44,9 +44,6 @@ type written struct {
 func (s *Store) commitLoop() {
 	defer s.done.Done()
 	c := committer{s: s, lookAt: s.cfg.After(housekeeping)}
-	if s.active != nil && s.active.stuck {
-		c.broken(errBroken)
-	}
 	c.retire()
 	var g group
 	for running := true; running; {
@@ -74,7 +71,6 @@ func (s *Store) commitLoop() {
 // write writes a group, in as many batches as it takes.
 func (c *committer) write(g *group) {
 	limit := int(c.s.cfg.MemTableBytes / batchShare)
-	c.settleLate(g)
 	durable := slices.ContainsFunc(g.items, func(it item) bool { return it.class == store.Durable })
 	for from := 0; from < len(g.items); {
 		to, bytes := from, 0
@@ -92,42 +88,13 @@ func (c *committer) write(g *group) {
 	}
 }
 
-// settleLate takes late contents out of g whose numbers are on disk: the first stays (P-17).
-func (c *committer) settleLate(g *group) {
-	if !slices.ContainsFunc(g.items, func(it item) bool { return it.late }) {
-		return
-	}
-	g.items = slices.DeleteFunc(g.items, func(it item) bool {
-		if !it.late {
-			return false
-		}
-		h, same := c.s.held(it.key, it.ext, g.body(&it))
-		if h == nil {
-			return false
-		}
-		done := store.Completion{Done: store.DoneTaken, Key: it.key, Ext: it.ext, Seq: uint32(it.ext) & 0xFFFFFF, Hour: h.number}
-		if same {
-			if h == c.s.active {
-				c.sync() // it may have been written a moment ago
-			}
-			if done.Done = store.DoneCommit; c.retryAt != nil {
-				done.Done = store.DoneFailed
-			}
-		}
-		it.part.tell(&done)
-		return true
-	})
-}
-
 // retire removes the hours that have to go. What is written is made safe first: it is not to be lost to trouble with them.
 func (c *committer) retire() {
 	if c.retryAt != nil {
 		return
 	}
-	if c.sync(); c.retryAt != nil {
-		return
-	}
-	if err := errors.Join(c.s.reopen(), c.s.noteSteps(), c.s.retire()); err != nil {
+	c.sync()
+	if err := c.s.retire(); err != nil {
 		c.broken(err)
 	}
 }
@@ -168,8 +135,7 @@ func (c *committer) ready() error {
 		return errBroken
 	}
 	s := c.s
-	wall, steps := s.clock.now()
-	if h := s.active; h != nil && !h.ended(wall, steps, s.cfg.hourMillis()) && !s.full(h) {
+	if h := s.active; h != nil && !h.ended(s.cfg.Wall(), s.cfg.hourMillis()) && !s.full(h) {
 		return nil
 	}
 	c.sync()
@@ -184,11 +150,9 @@ func (c *committer) apply(g *group, items []item, sync bool) error {
 	h := c.s.active
 	batch := h.db.NewBatch()
 	defer batch.Close()
-	_, steps := c.s.clock.now()
 	for i := range items {
 		it := &items[i]
-		off := steps - it.steps - h.lag(steps) // from the clock when it came to the hour's own
-		if err := it.add(batch, g.body(it), off); err != nil {
+		if err := it.add(batch, g.body(it)); err != nil {
 			return err
 		}
 	}
@@ -198,20 +162,17 @@ func (c *committer) apply(g *group, items []item, sync bool) error {
 	return h.guard.failed()
 }
 
-// add puts a content into the batch, and a pointer to the name's newest if that is another one, their dates moved by off.
-func (it *item) add(b *pebble.Batch, body []byte, off int64) error {
+// add puts a content and its name's pointer into the batch.
+func (it *item) add(b *pebble.Batch, body []byte) error {
 	op := b.SetDeferred(contentKeySize, contentHeader+len(body))
 	putContentKey(op.Key, it.key, it.ext)
-	flags := flagIf(it.producer, flagProducer) | flagIf(it.pointer.published, flagPublished) | flagIf(it.pointer.newest != it.ext, flagNotNewest)
-	putContent(op.Value, it.wall+off, flags, body)
-	if err := op.Finish(); err != nil || flags&flagNotNewest == 0 || it.pointer.newest == 0 {
+	putContent(op.Value, it.wall, it.producer, body)
+	if err := op.Finish(); err != nil {
 		return err
 	}
 	op = b.SetDeferred(pointerKeySize, pointerSize)
 	putPointerKey(op.Key, it.key)
-	p := it.pointer
-	p.wall += off
-	p.put(op.Value)
+	it.pointer.put(op.Value)
 	return op.Finish()
 }
 

@@ -29,12 +29,10 @@ type item struct {
 	key        name.Key
 	ext        uint64
 	wall       int64
-	steps      int64 // of the clock, when it came
 	pointer    pointer
 	start, end int // of the body
 	class      store.Class
 	producer   bool
-	late       bool // its number may be on disk already (P-17)
 }
 
 // itemBytes is about what an item takes beside its body.
@@ -59,10 +57,9 @@ func (q *queue) put(p *part, w *store.Write) bool {
 		return false
 	}
 	start := len(g.bytes)
-	_, steps := p.s.clock.now()
 	g.bytes = append(g.bytes, w.Body...)
 	g.items = append(g.items, item{
-		part: p, key: w.Key, ext: w.Ext, wall: w.Wall, steps: steps, class: w.Class, producer: w.Producer, late: w.Late,
+		part: p, key: w.Key, ext: w.Ext, wall: w.Wall, class: w.Class, producer: w.Producer,
 		start: start, end: len(g.bytes), pointer: pointer{
 			newest: w.Newest, wall: w.NewestAt, mac: w.NewestMAC,
 			producer: w.FromFirst, published: w.Published,
