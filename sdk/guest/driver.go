@@ -20,6 +20,13 @@ type Driver interface {
 	Event(l *Link, up bool)
 }
 
+// BlockMigrator is a Driver that can read what a version with another schema has kept. from is abi.SchemaID of its state, block what it
+// has kept, followed by the rest of the state region: what stands at the beginning afterwards is kept. peer tells whether the block is a
+// peer's; size is how long it was. false: it cannot, and the block is zeroed.
+type BlockMigrator interface {
+	MigrateBlock(from uint64, peer bool, block []byte, size int) bool
+}
+
 // ServeDriver registers the module's driver. Call it from init.
 func ServeDriver(d Driver) { served = newDriverPlugin(d) }
 
@@ -102,14 +109,27 @@ const driverState = abi.MaxLinkBlock + abi.DriverItems*abi.MaxPeerBlock
 
 // driverPlugin is a driver with its regions.
 type driverPlugin struct {
-	driver Driver
-	link   Link
-	in     [abi.DriverInput / 8]uint64
-	out    [abi.DriverOutput / 8]uint64
-	blocks [driverState / 8]uint64
+	driver   Driver
+	migrator BlockMigrator // nil: it cannot
+	link     Link
+	in       [abi.DriverInput / 8]uint64
+	out      [abi.DriverOutput / 8]uint64
+	blocks   [driverState / 8]uint64
 }
 
-func newDriverPlugin(d Driver) *driverPlugin { return &driverPlugin{driver: d} }
+func newDriverPlugin(d Driver) *driverPlugin {
+	p := &driverPlugin{driver: d}
+	p.migrator, _ = d.(BlockMigrator)
+	return p
+}
+
+// features are those of the host that the plugin relies on.
+func (p *driverPlugin) features() uint64 {
+	if p.migrator != nil {
+		return abi.FeatureMigrate
+	}
+	return 0
+}
 
 func (p *driverPlugin) regions() (input, output []byte) { return bytesOf(p.in[:]), bytesOf(p.out[:]) }
 
@@ -132,6 +152,9 @@ func (p *driverPlugin) process(n uint32) uint32 {
 
 // item works on one item. It gives the size of what it wrote.
 func (p *driverPlugin) item(in, out []byte) int {
+	if get16(in, abi.ItemKind) == abi.MigrateState {
+		return p.migrate(in, out)
+	}
 	data, ok := p.read(in, out)
 	if !ok {
 		head(out, abi.OutHead, abi.StatusFailed, 0)
@@ -162,6 +185,17 @@ func (p *driverPlugin) item(in, out []byte) int {
 	put64(out, abi.DriverConsumed, uint64(uint32(consumed))|uint64(l.damaged)<<32)
 	put32(out, abi.DriverTimer, l.timer)
 	return abi.OutHead + l.at
+}
+
+// migrate converts a block of another schema.
+func (p *driverPlugin) migrate(in, out []byte) int {
+	status, state := abi.StatusFailed, p.state()
+	if p.migrator != nil && len(in) >= abi.MigrateSize && int(get32(in, abi.MigrateOld)) <= len(state) &&
+		p.migrator.MigrateBlock(get64(in, abi.MigrateFrom), get32(in, abi.MigrateWhich) == 1, state, int(get32(in, abi.MigrateOld))) {
+		status = abi.StatusOK
+	}
+	head(out, abi.OutHead, status, 0)
+	return abi.OutHead
 }
 
 // read takes an item apart.

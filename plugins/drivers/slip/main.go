@@ -67,25 +67,36 @@ func take(l *guest.Link, raw []byte) bool {
 	if frame == nil {
 		return false
 	}
-	for {
-		n := bytes.IndexByte(raw, esc)
-		if n < 0 {
-			return l.Frame(append(frame, raw...), 0)
-		}
-		if n+1 == len(raw) || raw[n+1] != escEnd && raw[n+1] != escEsc {
-			l.Damaged(1)
-			return true
-		}
-		frame = append(append(frame, raw[:n]...), unescaped(raw[n+1]))
-		raw = raw[n+2:]
+	if bytes.IndexByte(raw, esc) < 0 { // most frames that are short
+		return l.Frame(append(frame, raw...), 0)
 	}
+	n := unescape(frame[:len(raw)], raw)
+	if n < 0 {
+		l.Damaged(1)
+		return true
+	}
+	return l.Frame(frame[:n], 0)
 }
 
-func unescaped(b byte) byte {
-	if b == escEnd {
-		return end
+// unescape writes what stands between two ENDs without its escapes, and gives how many bytes that is; -1: one of them is none.
+//
+//go:noinline
+func unescape(to, raw []byte) (n int) {
+	for i := 0; i < len(raw); i++ {
+		c := raw[i]
+		if c == esc {
+			if i++; i == len(raw) || raw[i]&^1 != escEnd {
+				return -1
+			}
+			c = end
+			if raw[i] == escEsc {
+				c = esc
+			}
+		}
+		to[n] = c
+		n++
 	}
-	return esc
+	return n
 }
 
 // Send writes END, the frame with its ENDs and ESCs escaped, END. The first one ends what noise on the line has begun.
@@ -95,17 +106,28 @@ func (slip) Send(l *guest.Link, frame []byte) {
 		return
 	}
 	b = append(b, end)
-	for _, c := range frame {
-		switch c {
-		case end:
-			b = append(b, esc, escEnd)
-		case esc:
-			b = append(b, esc, escEsc)
-		default:
-			b = append(b, c)
+	for len(frame) > 0 {
+		n := plain(frame)
+		b = append(b, frame[:n]...)
+		if frame = frame[n:]; len(frame) == 0 {
+			break
 		}
+		b = append(b, esc, frame[0]&1+escEnd) // escEsc for esc, which is odd
+		frame = frame[1:]
 	}
 	l.Bytes(append(b, end))
+}
+
+// plain is how many bytes at the beginning need no escape.
+//
+//go:noinline
+func plain(b []byte) int {
+	for i, c := range b {
+		if c == end || c == esc {
+			return i
+		}
+	}
+	return len(b)
 }
 
 // Timer is never asked for.

@@ -34,7 +34,10 @@ const (
 //	40            bytes: what came, or the frame to send; padding to a multiple of 8
 //
 // The blocks are the host's: it writes them before a call and reads them after it. What the guest has changed in them is there again
-// at the next call, whichever instance or version that meets. They begin as zeros, and are zeros again after a trap.
+// at the next call, whichever instance that meets, or version with the same state schema. They begin as zeros; after a trap the blocks of
+// that call are zeros again. A version with another schema is asked to convert them if it relies on FeatureMigrate: an item
+// MigrateState as a strategy has it, with 0 for the link's block and 1 for a peer's, and at offset 20 the size that it had. It stands
+// at the beginning of the state region, and what stands there afterwards counts, in the size that this version declares. Else it is zeroed.
 const (
 	DriverTime      = 8
 	DriverPeer      = 16

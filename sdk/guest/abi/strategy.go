@@ -148,12 +148,13 @@ const (
 //	0   8  head of the item
 //	8   8  id of the schema that wrote it: FNV-1a, 64 bits, of the manifest's state
 //	16  4  which block: 0 the route's, 1 the pending Interest's
-//	20  4  0
+//	20  4  0; of a driver's block its size
 const (
 	MigrateState = 32
 
 	MigrateFrom  = 8
 	MigrateWhich = 16
+	MigrateOld   = 20
 	MigrateSize  = 24
 )
 
