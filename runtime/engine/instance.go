@@ -162,13 +162,16 @@ func (i *Instance) State() []byte {
 
 // Call hands over n items that stand in the input region. It gives the output region, valid until the next Call: one item
 // for each, see [NextItem]. The error is a *Trap; the outputs of the items before Trap.Item stand even then.
-func (i *Instance) Call(n int) ([]byte, error) {
+func (i *Instance) Call(n int) ([]byte, error) { return i.CallWith(n, 0) }
+
+// CallWith is Call with fuel for so many bytes, too: see [Options.ByteFuel].
+func (i *Instance) CallWith(n, bytes int) ([]byte, error) {
 	if i.dead {
 		return nil, ErrDead
 	}
 	i.mem.WriteUint32Le(i.arena.progress, abi.ProgressNone)
 	i.stack[0] = uint64(n)
-	i.refuel(int64(max(n, 1)) * i.mod.opt.ItemFuel)
+	i.refuel(int64(max(n, 1))*i.mod.opt.ItemFuel + int64(bytes)*i.mod.opt.ByteFuel)
 	err := i.process.CallWithStack(i.ctx, i.stack[:])
 	out, _ := i.mem.Read(i.arena.output.offset, i.arena.output.size)
 	switch {

@@ -48,6 +48,9 @@ type Options struct {
 	// decision takes 24,000.
 	ItemFuel int64
 
+	// ByteFuel is what each byte of the items may cost besides: for a kind whose items are of very different length.
+	ByteFuel int64
+
 	// StartFuel is for start-up, init and configuration together. 0: 100,000,000; a Go guest takes 16 million.
 	StartFuel int64
 

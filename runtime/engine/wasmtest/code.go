@@ -49,6 +49,16 @@ func Write(at int, b ...byte) (code []byte) {
 	return code
 }
 
+// Copy copies bytes within the memory.
+func Copy(to, from, size int) []byte {
+	return Code(Const(to), Const(from), Const(size), []byte{0xFC, 10, 0, 0})
+}
+
+// Unless does something if the 16 bits at an address have another value.
+func Unless(at, value int, what ...[]byte) []byte {
+	return Code(Const(at), []byte{0x2F, 1, 0}, Const(value), []byte{0x47, 0x04, 0x40}, Code(what...), []byte{0x0B})
+}
+
 // Code joins instructions.
 func Code(parts ...[]byte) (code []byte) {
 	for _, p := range parts {

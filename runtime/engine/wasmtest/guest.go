@@ -24,6 +24,7 @@ const (
 	InputSize     = 8192
 	OutputAt      = 65536
 	OutputSize    = 65536
+	SpareAt       = 131072
 )
 
 // Import is a function that a guest asks for.
@@ -56,6 +57,7 @@ type Guest struct {
 	Initialize               []byte // code of _initialize; nil: none
 
 	Output  []byte // fills the output region
+	Spare   []byte // stands at SpareAt, beyond the regions; it needs a third page
 	Message string // fills the message region
 
 	Manifest   map[string]any // over the default one
@@ -189,6 +191,7 @@ func (g *Guest) data() []byte {
 	add(DescriptionAt, g.description())
 	add(MessageAt, []byte(g.Message))
 	add(OutputAt, g.Output)
+	add(SpareAt, g.Spare)
 	return list(all)
 }
 
