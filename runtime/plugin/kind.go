@@ -60,7 +60,7 @@ type trade interface {
 }
 
 // trades are the kinds that this host runs.
-var trades = map[Kind]trade{KindStrategy: strategyTrade{}, KindDecoder: decoderTrade{}}
+var trades = map[Kind]trade{KindStrategy: strategyTrade{}, KindDecoder: decoderTrade{}, KindDriver: driverTrade{}}
 
 // crew is the instances of one version of a plugin. Its methods are called with the plugin's lock held.
 type crew interface {

@@ -44,6 +44,7 @@ type Manager struct {
 	mu      sync.Mutex
 	plugins map[string]*loaded
 	holders map[string][]*StrategyHolder // by name, one for each worker; they outlive the plugin
+	links   map[string][]*DriverLink     // by name, one for each open line
 	closed  bool
 
 	wake   chan struct{} // an instance has trapped
@@ -106,7 +107,7 @@ func NewManager(opt Options) (*Manager, error) {
 		opt.Now = time.Now
 	}
 	m := &Manager{
-		opt: opt, plugins: map[string]*loaded{}, holders: map[string][]*StrategyHolder{},
+		opt: opt, plugins: map[string]*loaded{}, holders: map[string][]*StrategyHolder{}, links: map[string][]*DriverLink{},
 		wake: make(chan struct{}, 1), done: make(chan struct{}),
 	}
 	m.journal = journal{now: opt.Now, also: opt.Journal}

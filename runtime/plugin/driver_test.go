@@ -1,0 +1,159 @@
+package plugin
+
+import (
+	"encoding/binary"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/zmesh/zmesh/core/drop"
+	"github.com/zmesh/zmesh/faces/driver"
+	"github.com/zmesh/zmesh/runtime/engine/wasmtest"
+	"github.com/zmesh/zmesh/sdk/guest/abi"
+)
+
+// line opens a line on a driver.
+func line(t testing.TB, m *Manager, name string) *DriverLink {
+	t.Helper()
+	d, err := m.Driver(t.Context(), name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(d.Close)
+	return d
+}
+
+// driverGuest is a hand-made driver with a fixed answer to each batch, and what it declares.
+func driverGuest(output []byte, more map[string]any) *wasmtest.Guest {
+	declared := map[string]any{"mtu": 1280, "transports": []string{"stream"}}
+	for k, v := range more {
+		declared[k] = v
+	}
+	return &wasmtest.Guest{
+		Manifest: map[string]any{"kind": "driver", "driver": declared}, Output: output, MinPages: 3,
+		Region: map[int][2]uint32{abi.ArenaInput: {8192, 16384}, abi.ArenaState: {32768, 32768}},
+	}
+}
+
+// outRecord is a record of a driver's output.
+func outRecord(tag byte, peer uint32, data string) []byte {
+	b := make([]byte, abi.OutFixed+abi.Align(len(data)))
+	binary.LittleEndian.PutUint32(b, uint32(len(b)))
+	b[abi.OutTag] = tag
+	binary.LittleEndian.PutUint32(b[abi.OutPeer:], peer)
+	binary.LittleEndian.PutUint32(b[abi.OutDataSize:], uint32(len(data)))
+	copy(b[abi.OutFixed:], data)
+	return b
+}
+
+// answer is an output item of a driver.
+func answer(status int, consumed, damaged, timer uint32, records ...[]byte) []byte {
+	b := wasmtest.Item(status, len(records), slices.Concat(records...)...)
+	binary.LittleEndian.PutUint32(b[abi.DriverConsumed:], consumed)
+	binary.LittleEndian.PutUint32(b[abi.DriverDamaged:], damaged)
+	binary.LittleEndian.PutUint32(b[abi.DriverTimer:], timer)
+	return b
+}
+
+// runOne runs a driver for one event.
+func runOne(d *DriverLink, kind driver.Kind, p *driver.Peer, data string) (driver.Outcome, *driver.Result) {
+	r := &driver.Result{}
+	d.Run(time.Second, []driver.Item{{Kind: kind, Peer: p, Data: []byte(data)}}, r)
+	return r.Outcomes[0], r
+}
+
+func TestDriverThroughWasm(t *testing.T) {
+	for _, name := range []string{"slip", "cobs"} {
+		m, _ := manager(t, Options{})
+		load(t, m, name, builtin(t, name))
+		d, p := line(t, m, name), &driver.Peer{}
+		if tr := d.Traits(); tr.MTU != 1280 || !tr.Stream || !tr.Datagram || tr.Broadcast {
+			t.Errorf("%s: %+v", name, tr)
+		}
+		var items []driver.Item
+		var want []string
+		for k := range 200 {
+			want = append(want, strings.Repeat(fmt.Sprintf("\xC0\x00%d\xDB", k), 1+k))
+			items = append(items, driver.Item{Kind: driver.Send, Peer: p, Data: []byte(want[k])})
+		}
+		var r driver.Result
+		d.Run(0, items, &r)
+		var line []byte
+		for k, o := range r.Outcomes {
+			if o.Why != drop.None || o.Outgoing != 1 {
+				t.Fatalf("%s: frame %d: %+v", name, k, o)
+			}
+			line = append(line, r.Outgoing[k].Data...)
+		}
+		var got []string
+		for seen := 0; len(line) > 0; {
+			n := min(len(line), 4000)
+			d.Run(0, []driver.Item{{Kind: driver.Received, Peer: p, Data: line[:n], Seen: seen}}, &r)
+			for _, f := range r.Frames {
+				got = append(got, string(f.Data))
+			}
+			line = line[r.Outcomes[0].Consumed:]
+			if seen = n - r.Outcomes[0].Consumed; r.Outcomes[0].More {
+				seen = 0
+			}
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: %d frames of %d", name, len(got), len(want))
+		}
+	}
+}
+
+// What a driver gives is taken if it can be; if it cannot, the item is refused with a reason, and what cannot be at all ends the instance.
+func TestDriverOutput(t *testing.T) {
+	frame, out := outRecord(abi.TagFrame, 0, "a frame"), outRecord(abi.TagBytes, 7, "bytes")
+	huge := outRecord(abi.TagFrame, 0, strings.Repeat("x", abi.MaxReceived+1))
+	for what, c := range map[string]struct {
+		kind   driver.Kind
+		output []byte
+		want   driver.Outcome
+	}{
+		"frames and bytes":         {driver.Received, answer(0, 3, 2, 5, frame, out), driver.Outcome{Consumed: 3, Damaged: 2, Frames: 1, Outgoing: 1}},
+		"more":                     {driver.Received, answer(abi.StatusMore, 3, 0, 0, frame), driver.Outcome{Consumed: 3, More: true, Frames: 1}},
+		"no answer":                {driver.Received, answer(abi.StatusFailed, 0, 0, 0), driver.Outcome{Why: drop.DriverFailed}},
+		"a frame of one to send":   {driver.Send, answer(0, 0, 0, 0, frame, out), driver.Outcome{Refused: 1, Outgoing: 1}},
+		"an empty frame":           {driver.Received, answer(0, 0, 0, 0, outRecord(abi.TagFrame, 0, "")), driver.Outcome{Refused: 1}},
+		"a frame of 8 KiB":         {driver.Received, answer(0, 0, 0, 0, huge, frame), driver.Outcome{Refused: 1, Frames: 1}},
+		"absurdly much damage":     {driver.Received, answer(0, 0, 1<<31, 0), driver.Outcome{Damaged: abi.MaxReceived}},
+		"consumed more than there": {driver.Received, answer(0, 6, 0, 0), driver.Outcome{Why: drop.DriverTrap}},
+		"more of nothing":          {driver.Received, answer(abi.StatusMore, 0, 0, 0), driver.Outcome{Why: drop.DriverTrap}},
+		"more of a frame to send":  {driver.Send, answer(abi.StatusMore, 1, 0, 0), driver.Outcome{Why: drop.DriverTrap}},
+		"a status of later":        {driver.Received, answer(3, 0, 0, 0), driver.Outcome{Why: drop.DriverTrap}},
+		"an absurd count":          {driver.Received, wasmtest.Item(0, 0xFFFF, frame...), driver.Outcome{Why: drop.DriverTrap}},
+		"a count beyond the item":  {driver.Received, wasmtest.Item(0, 2, frame...), driver.Outcome{Why: drop.DriverTrap}},
+		"a record of no kind":      {driver.Received, answer(0, 0, 0, 0, outRecord(9, 0, "x")), driver.Outcome{Why: drop.DriverTrap}},
+		"an item beyond the end":   {driver.Received, []byte{255, 255, 255, 0}, driver.Outcome{Why: drop.DriverTrap}},
+		"nothing":                  {driver.Received, make([]byte, 24), driver.Outcome{Why: drop.DriverTrap}},
+	} {
+		t.Run(what, func(t *testing.T) {
+			m, journal := manager(t, Options{})
+			g := driverGuest(answer(0, 0, 0, 0), nil)
+			load(t, m, "d", handMade(secondly(g, c.output)))
+			o, r := runOne(line(t, m, "d"), c.kind, &driver.Peer{}, "12345")
+			if o != c.want {
+				t.Errorf("%+v, want %+v", o, c.want)
+			}
+			if len(r.Frames) != o.Frames || len(r.Outgoing) != o.Outgoing || (what == "frames and bytes") != (r.Timer == 5*time.Millisecond) {
+				t.Errorf("%+v", r)
+			}
+			if o.Why == drop.DriverTrap {
+				await(t, journal, "trapped")
+				await(t, journal, "replaced")
+			}
+		})
+	}
+}
+
+// secondly makes a guest that answers an event LinkUp with its own output, and any other with another.
+func secondly(g *wasmtest.Guest, output []byte) *wasmtest.Guest {
+	g.Spare = output
+	g.Process = wasmtest.Code(
+		wasmtest.Unless(wasmtest.InputAt+abi.ItemKind, abi.LinkUp, wasmtest.Copy(wasmtest.OutputAt, wasmtest.SpareAt, len(output))), wasmtest.Local0)
+	return g
+}
