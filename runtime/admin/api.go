@@ -63,6 +63,24 @@ type Face struct {
 	Subscriptions int64             `json:"subscriptions"`
 	Idle          time.Duration     `json:"idle_ns"`
 	Drops         map[string]uint64 `json:"drops"`
+	Driver        *DriverFace       `json:"driver,omitempty"` // of a face with a driver
+}
+
+// DriverFace is what of a face its driver's line knows. Counts are totals since it was opened.
+type DriverFace struct {
+	Plugin     string `json:"plugin"`
+	Transport  string `json:"transport"`
+	Problem    string `json:"problem,omitempty"` // why it is not connected
+	Peers      int    `json:"peers"`
+	Calls      uint64 `json:"calls"` // bursts that the driver was handed
+	Reads      uint64 `json:"reads"`
+	Writes     uint64 `json:"writes"`
+	LineIn     uint64 `json:"line_in_bytes"` // on the line, framing and noise too
+	LineOut    uint64 `json:"line_out_bytes"`
+	Connects   uint64 `json:"connects"`
+	Refused    uint64 `json:"refused"`     // connections beyond the limits
+	HalfDuplex uint64 `json:"half_duplex"` // writes that waited for silence
+	DutyCycle  uint64 `json:"duty_cycle"`  // writes that waited for their share of the time
 }
 
 // Route is a way to a prefix: GET /v1/routes. POST adds a static one, DELETE removes it; these need Prefix, Face and, to

@@ -62,3 +62,4 @@ func queryName(r *http.Request, key string) (name.Name, error) {
 	}
 	return n, nil
 }
+

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"path/filepath"
 	"strconv"
 	"strings"
 )
@@ -56,8 +57,11 @@ func isLetterOrDigit(c byte) bool {
 }
 
 // clash tells whether two addresses that parseAddress gave cannot both be listened on. 0.0.0.0 stands for all of the machine's
-// IPv4 addresses, [::] for those of IPv6, no host for both.
+// IPv4 addresses, [::] for those of IPv6, no host for both. Of sockets in files it is the path.
 func clash(a, b string) bool {
+	if a == b || filepath.IsAbs(a) || filepath.IsAbs(b) { // paths of sockets
+		return a == b && !strings.HasSuffix(a, ":0")
+	}
 	hostA, portA, _ := net.SplitHostPort(a)
 	hostB, portB, _ := net.SplitHostPort(b)
 	if portA != portB || portA == "0" {

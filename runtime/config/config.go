@@ -90,7 +90,7 @@ type Store struct {
 // FaceType is the kind of link of a face.
 type FaceType string
 
-// The types of the surface page. Only UDP is built in yet.
+// The types of the surface page; see builtFaces for those that are built in.
 const (
 	UDP       FaceType = "udp"
 	TCP       FaceType = "tcp"
@@ -103,12 +103,13 @@ const (
 )
 
 // Face is one of [[faces]]: a listener, whose peers become faces of their own (P-11), or a remote. Exactly one of Listen
-// and Remote is set.
+// and Remote is set, or the device of a driver.
 type Face struct {
 	Name   string
 	Type   FaceType
-	Listen string // host:port; port 0 lets the system choose
-	Remote string // host:port; the host may be a name that is looked up when the node starts
+	Listen string     // host:port, or the path of a unix socket; port 0 lets the system choose
+	Remote string     // the same; the host may be a name that is looked up when the node starts
+	Driver DriverFace // of the type driver
 
 	Publish    []name.Prefix // what may be published from here (P-17); none: nothing
 	Ask        []name.Prefix // what may be asked for from here, if AskSome

@@ -144,7 +144,8 @@ func (c *Config) faceEntries() (list []entry) {
 			ask.value = "everything"
 		}
 		list = append(list, entry{place{"faces", f.Name}, []setting{
-			say("type", f.Type), say("listen", f.Listen), say("remote", f.Remote),
+			say("type", f.Type), say("plugin", f.Driver.Plugin), say("transport", f.Driver.Transport), say("listen", f.Listen), say("remote", f.Remote),
+			say("device", f.Driver.Device), plain("serial port", fmt.Sprintf("%+v", f.Driver.Serial)),
 			prefixes("publish", f.Publish), ask, prefixes("announce", f.Announce), plain("proxy", f.Proxy), plain("hello", f.Hello),
 			plain("clock", f.Clock), plain("net_id_field", f.NetIDField), plain("cost", f.Cost), plain("mtu", f.MTU), plain("share", f.Share),
 		}})

@@ -12,7 +12,7 @@ import (
 var faceTypes = []FaceType{UDP, TCP, TLS, Unix, WebSocket, Serial, Memory, Driver}
 
 // builtFaces are those that this program has. Whoever builds another link adds it here, and its settings to readFace.
-var builtFaces = []FaceType{UDP}
+var builtFaces = []FaceType{UDP, Driver}
 
 // faceType reads the type of a face.
 func (t *table) faceType(key string) FaceType {
@@ -49,7 +49,11 @@ func (l *loader) readFaces(tables []*table) {
 // readFace reads one of them.
 func (l *loader) readFace(t *table) {
 	f := Face{Name: t.label("name"), Type: t.faceType("type"), Pos: t.here()}
-	l.readEnds(t, &f)
+	if f.Type == Driver {
+		l.readDriver(t, &f)
+	} else {
+		l.readEnds(t, &f)
+	}
 	l.readPolicy(t, &f)
 	listener := f.Listen != ""
 	f.Hello = t.flag("hello", !listener)
@@ -70,14 +74,19 @@ func (l *loader) readFace(t *table) {
 
 // readEnds reads listen or remote.
 func (l *loader) readEnds(t *table, f *Face) {
+	l.needEnd(t, f)
+	f.Listen = t.address("listen", addressKind{listen: true, port: defaultPort})
+	f.Remote = t.address("remote", addressKind{port: defaultPort})
+}
+
+// needEnd makes sure that there is one of listen and remote.
+func (l *loader) needEnd(t *table, f *Face) {
 	switch {
 	case t.has("listen") && t.has("remote"):
 		t.wrong("remote", "face %q has both listen and remote: make two faces of it", f.Name)
 	case !t.has("listen") && !t.has("remote"):
 		t.wrongAt(t.at, "face %q has neither listen nor remote: add the address to listen on, or the peer's", f.Name)
 	}
-	f.Listen = t.address("listen", addressKind{listen: true, port: defaultPort})
-	f.Remote = t.address("remote", addressKind{port: defaultPort})
 }
 
 // address reads host:port; empty if it is absent or wrong.
@@ -115,10 +124,12 @@ const standardShare = 0.125 // an eighth (P-22)
 func (l *loader) checkEnds(t *table, f *Face) {
 	for i := range l.cfg.Faces {
 		other := &l.cfg.Faces[i]
-		if carrier(f.Type) != carrier(other.Type) {
+		if carrier(f) != carrier(other) {
 			continue
 		}
 		switch {
+		case f.Driver.Device != "" && f.Driver.Device == other.Driver.Device:
+			t.wrong("device", "face %q has the device %s too: one port is one face, remove one", other.Name, f.Driver.Device)
 		case f.Listen != "" && other.Listen != "" && clash(f.Listen, other.Listen):
 			t.wrong("listen", "face %q listens on %s too: give each a port of its own", other.Name, other.Listen)
 		case f.Remote != "" && f.Remote == other.Remote:
@@ -132,18 +143,20 @@ func (l *loader) checkEnds(t *table, f *Face) {
 }
 
 // carrier tells which ports a face shares with others; an address of the admin API or of the metrics is TCP.
-func carrier(f FaceType) FaceType {
-	switch f {
+func carrier(f *Face) FaceType {
+	switch f.Type {
 	case TLS, WebSocket:
 		return TCP
+	case Driver:
+		return FaceType(f.Driver.Transport)
 	}
-	return f
+	return f.Type
 }
 
 // tcpTaken refuses an address that a face or the admin API listens on.
 func (l *loader) tcpTaken(t *table, a string) {
 	for i := range l.cfg.Faces {
-		if f := &l.cfg.Faces[i]; carrier(f.Type) == TCP && f.Listen != "" && clash(a, f.Listen) {
+		if f := &l.cfg.Faces[i]; carrier(f) == TCP && f.Listen != "" && clash(a, f.Listen) {
 			t.wrong("listen", "face %q listens on %s too: give each a port of its own", f.Name, f.Listen)
 		}
 	}

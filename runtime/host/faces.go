@@ -27,7 +27,7 @@ func (h *Host) openFaces(ctx context.Context) error {
 		}
 	}
 	for i := range cfg.Faces {
-		if f := &cfg.Faces[i]; f.Remote != "" {
+		if f := &cfg.Faces[i]; f.Listen == "" {
 			if err := h.connect(ctx, cfg, f); err != nil {
 				return err
 			}
@@ -37,6 +37,9 @@ func (h *Host) openFaces(ctx context.Context) error {
 }
 
 func (h *Host) listen(ctx context.Context, cfg *config.Config, f *config.Face) error {
+	if f.Type == config.Driver {
+		return h.openDriver(ctx, cfg, f)
+	}
 	l := &forward.Listener{Policy: cfg.FaceConfig(f)}
 	s, err := h.udp.Listen(ctx, udp.ListenConfig{Name: f.Name, Address: f.Listen, Listener: l})
 	if err != nil {
@@ -44,11 +47,14 @@ func (h *Host) listen(ctx context.Context, cfg *config.Config, f *config.Face) e
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.listeners[f.Name] = &listening{name: f.Name, socket: s, listener: l}
+	h.listeners[f.Name] = &listening{name: f.Name, address: "udp://" + s.Addr().String(), peer: s.Addr().String(), close: s.Close, listener: l}
 	return nil
 }
 
 func (h *Host) connect(ctx context.Context, cfg *config.Config, f *config.Face) error {
+	if f.Type == config.Driver {
+		return h.openDriver(ctx, cfg, f)
+	}
 	face, err := h.udp.Connect(ctx, udp.RemoteConfig{Address: f.Remote, Face: cfg.FaceConfig(f)})
 	if err != nil {
 		return err
@@ -74,20 +80,24 @@ func (h *Host) closeFace(name string) error {
 	if l == nil {
 		return nil
 	}
-	return l.socket.Close()
+	return l.close()
 }
 
 // retire closes the face of a remote, and keeps what it has counted for the one that takes its place.
 func (h *Host) retire(name string) {
 	h.mu.Lock()
-	defer h.mu.Unlock()
 	f := h.faces[name]
 	if f == nil {
+		h.mu.Unlock()
 		return
 	}
 	delete(h.faces, name)
 	h.node.RemoveFace(h.now(), f.ID())
 	h.past[name] = sum(h.past[name], f.Counters())
+	h.mu.Unlock()
+	if err := h.closeLine(name); err != nil {
+		h.log.Error().Err(err).Str("face", name).Msg("close")
+	}
 }
 
 // sum adds the counters of faces that had one name. Subscriptions are those of now.

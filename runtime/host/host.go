@@ -19,6 +19,7 @@ import (
 	"github.com/zmesh/zmesh/core/store"
 	"github.com/zmesh/zmesh/core/store/disk"
 	"github.com/zmesh/zmesh/core/table"
+	"github.com/zmesh/zmesh/faces/driver"
 	"github.com/zmesh/zmesh/faces/udp"
 	"github.com/zmesh/zmesh/runtime/admin"
 	"github.com/zmesh/zmesh/runtime/config"
@@ -40,6 +41,7 @@ type Host struct {
 
 	faces     map[string]*forward.Face // configured remotes
 	listeners map[string]*listening
+	lines     map[string]*driver.Line     // of faces with a driver, listeners and remotes
 	past      map[string]forward.Counters // of remotes' faces that were replaced, by name
 	held      map[string]bool             // remotes that the operator has set down
 	hosts     hosts
@@ -48,6 +50,7 @@ type Host struct {
 	disk    *disk.Store // nil: everything in memory
 	shards  []*store.Shard
 	udp     *udp.Transport
+	drivers *driver.Lines
 	plugins *plugin.Manager
 
 	compiler *engine.Compiler // of plugins; nil: they are compiled in this process
@@ -71,7 +74,9 @@ type Host struct {
 // listening is a configured listener.
 type listening struct {
 	name     string
-	socket   *udp.Socket
+	address  string // such as udp://127.0.0.1:2208
+	peer     string // the same without what it is
+	close    func() error
 	listener *forward.Listener
 }
 
@@ -88,7 +93,7 @@ func CompileWith(command ...string) Option {
 func New(ctx context.Context, cfg *config.Config, log zerolog.Logger, load func() (*config.Config, error), options ...Option) (*Host, error) {
 	h := &Host{
 		log: log.With().Str("node", cfg.Node.Name).Logger(), start: time.Now(), load: load,
-		faces: map[string]*forward.Face{}, listeners: map[string]*listening{}, past: map[string]forward.Counters{}, held: map[string]bool{},
+		faces: map[string]*forward.Face{}, listeners: map[string]*listening{}, lines: map[string]*driver.Line{}, past: map[string]forward.Counters{}, held: map[string]bool{},
 		stop: make(chan struct{}), made: make(chan struct{}),
 	}
 	for _, o := range options {
@@ -121,6 +126,9 @@ func (h *Host) provision(ctx context.Context) (err error) {
 		return err
 	}
 	if h.udp, err = udp.New(udp.Config{Node: h.node, Clock: h.now, Lookup: h.hosts.lookup}); err != nil {
+		return err
+	}
+	if h.drivers, err = driver.New(driver.Config{Node: h.node, Clock: h.now, Event: h.lineEvent}); err != nil {
 		return err
 	}
 	if err := h.openFaces(ctx); err != nil {
@@ -159,7 +167,7 @@ func (h *Host) openStore() ([]store.Backend, error) {
 	sc := cfg.StoreConfig()
 	s, err := disk.Open(disk.Config{
 		Dir: filepath.Join(cfg.Node.DataDir, "store"), Wall: func() int64 { return time.Now().UnixMilli() }, After: time.After,
-		Mono: func() time.Duration { return h.now().Mono }, Retention: cfg.Store.LongestRetention(), MaxBytes: uint64(cfg.Store.MaxSize), SyncEvery: cfg.Store.SyncEvery,
+		Retention: cfg.Store.LongestRetention(), MaxBytes: uint64(cfg.Store.MaxSize), SyncEvery: cfg.Store.SyncEvery,
 		KeepNewest: func(k name.Key) bool { return sc.RuleFor(k).KeepNewest },
 		Event:      h.storeEvent,
 	})
@@ -302,6 +310,7 @@ func (h *Host) cleanUp() (err error) {
 	for _, m := range h.mirrors {
 		err = errors.Join(err, m.Close())
 	}
+	err = errors.Join(err, h.closeLines())
 	if h.udp != nil {
 		err = errors.Join(err, h.udp.Close())
 	}
@@ -325,7 +334,7 @@ func (h *Host) Addresses() (list []string) {
 	defer h.mu.Unlock()
 	for _, f := range h.cfg.Load().Faces {
 		if l := h.listeners[f.Name]; l != nil {
-			list = append(list, fmt.Sprintf("%s udp://%s", f.Name, l.socket.Addr()))
+			list = append(list, f.Name+" "+l.address)
 		}
 	}
 	return list

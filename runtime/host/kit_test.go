@@ -3,6 +3,7 @@ package host_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -33,8 +34,18 @@ func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == engine.CompileVerb {
 		os.Exit(engine.CompileChild(os.Args[2:], os.Stdin, os.Stderr))
 	}
-	os.Exit(m.Run())
+	dir, err := os.MkdirTemp("", "zmesh-host-test-")
+	if err != nil {
+		panic(err)
+	}
+	compiled = filepath.Join(dir, "compiled")
+	code := m.Run()
+	_ = os.RemoveAll(dir)
+	os.Exit(code)
 }
+
+// compiled is where worlds that load plugins of the binary keep them compiled, from one test to the next.
+var compiled string
 
 // nodeText is a configuration with a key and what else is given.
 func nodeText(more ...string) string {
@@ -71,6 +82,11 @@ type world struct {
 func newWorld(t *testing.T, text string) *world {
 	t.Helper()
 	w := &world{t: t, file: filepath.Join(t.TempDir(), "node.toml")}
+	if data := filepath.Join(filepath.Dir(w.file), "data"); strings.Contains(text, "builtin = ") {
+		if err := errors.Join(os.Mkdir(data, 0o700), os.MkdirAll(compiled, 0o700), os.Symlink(compiled, filepath.Join(data, "compiled"))); err != nil {
+			t.Fatal(err)
+		}
+	}
 	w.write(text)
 	if err := w.start(t.Context()); err != nil {
 		t.Fatal(err)

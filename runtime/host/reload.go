@@ -96,7 +96,7 @@ func (h *Host) closeOld(old, next *config.Config) {
 			continue
 		}
 		if l := h.listener(f.Name); l != nil && changedPolicy(f, g) {
-			h.node.SetPolicy(h.now(), l, next.FaceConfig(g))
+			h.node.SetPolicy(h.now(), l, h.faceConfig(next, g))
 		}
 	}
 }
@@ -155,7 +155,7 @@ func (h *Host) reconnect(ctx context.Context, old, next *config.Config, did *ste
 	for i := range next.Faces {
 		f := &next.Faces[i]
 		was := old.Face(f.Name)
-		if was == nil || f.Remote == "" || !changedPolicy(was, f) {
+		if was == nil || f.Listen != "" || !changedPolicy(was, f) {
 			continue
 		}
 		h.retire(f.Name)
@@ -171,7 +171,7 @@ func (h *Host) reconnect(ctx context.Context, old, next *config.Config, did *ste
 }
 
 func sameLink(a, b *config.Face) bool {
-	return a.Type == b.Type && a.Listen == b.Listen && a.Remote == b.Remote
+	return a.Type == b.Type && a.Listen == b.Listen && a.Remote == b.Remote && a.Driver == b.Driver
 }
 
 // changedPolicy compares all but where a face leads and where it stands in its file.

@@ -111,6 +111,7 @@ var (
 	descFrames  = desc("frames_total", "Frames, by face and direction.", "face", "direction")
 	descBytes   = desc("bytes_total", "Bytes of frames, by face and direction.", "face", "direction")
 	descUp      = desc("face_up", "Whether a configured remote can be sent to.", "face")
+	descLine    = desc("line_total", "What happened on the line of a face with a driver.", "face", "event")
 	descTables  = desc("table_entries", "Entries of a table.", "table")
 	descEvents  = desc("events_total", "What became of Interests and Contents.", "event")
 	descStore   = desc("store", "The content store.", "of")
@@ -144,6 +145,14 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	for _, f := range c.h.Faces() {
 		if !f.OnDemand && !f.Listener {
 			gauge(descUp, map[bool]float64{true: 1}[f.Up], f.Name)
+		}
+		if d := f.Driver; d != nil {
+			for event, n := range map[string]uint64{
+				"driver_calls": d.Calls, "reads": d.Reads, "writes": d.Writes, "bytes_in": d.LineIn, "bytes_out": d.LineOut,
+				"connects": d.Connects, "refused": d.Refused, "half_duplex_waits": d.HalfDuplex, "duty_cycle_waits": d.DutyCycle,
+			} {
+				count(descLine, n, f.Name, event)
+			}
 		}
 	}
 	s := c.h.Status()

@@ -100,7 +100,7 @@ func (h *Host) Faces() []admin.Face {
 	for _, l := range h.openListeners() {
 		c, _ := h.node.ListenerCounters(l.listener)
 		list = append(list, admin.Face{
-			Name: l.name, Listener: true, Up: true, Peer: l.socket.Addr().String(), Subscriptions: c.Subscriptions,
+			Name: l.name, Listener: true, Up: true, Peer: l.peer, Driver: h.driverOf(l.name), Subscriptions: c.Subscriptions,
 			InFrames: c.InFrames, OutFrames: c.OutFrames, InBytes: c.InBytes, OutBytes: c.OutBytes, Drops: dropMap(c.Drops),
 		})
 	}
@@ -115,6 +115,9 @@ func (h *Host) faceStatus(now forward.Now, f *forward.Face) admin.Face {
 		ID: uint32(f.ID()), Name: cfg.Name, OnDemand: cfg.OnDemand, Up: f.Up(), RTT: peer.RTT,
 		InFrames: c.InFrames, OutFrames: c.OutFrames, InBytes: c.InBytes, OutBytes: c.OutBytes,
 		Subscriptions: c.Subscriptions, Idle: max(now.Mono-f.Last(), 0), Drops: dropMap(c.Drops),
+	}
+	if line := h.line(cfg.Name); line != nil && !cfg.OnDemand {
+		s.Driver, s.Peer = h.driverOf(cfg.Name), string(line.Transport())+"://"+line.Address()
 	}
 	if peer.Answered {
 		s.Forwarder = fmt.Sprintf("%08x", peer.Node)

@@ -151,6 +151,11 @@ func (e *env) faceCommand() *cobra.Command {
 					add(f.ID, f.Name, faceState(&f), or(f.Forwarder, f.Peer, "-"), f.InFrames, f.OutFrames, f.Subscriptions, f.RTT.Round(time.Microsecond), counts(f.Drops))
 				}
 			})
+			for _, f := range list {
+				if f.Driver != nil && f.Driver.Problem != "" {
+					fmt.Fprintf(e.out, "%s: %s\n", f.Name, f.Driver.Problem)
+				}
+			}
 		})
 	}}
 	for _, state := range []string{"up", "down"} {
