@@ -52,7 +52,7 @@ func TestAuthorsMistakes(t *testing.T) {
 	dir := t.TempDir()
 	zmesh(t, "", "plugin", "new", dir).bad(t, exitUsage, "--kind strategy|")
 	zmesh(t, "", "plugin", "new", "--kind", "decoder").bad(t, exitUsage, "DIR")
-	zmesh(t, "", "plugin", "new", "--kind", "magic", filepath.Join(dir, "a")).bad(t, exitUsage, "magic", "strategy, ")
+	zmesh(t, "", "plugin", "new", "--kind", "magic", filepath.Join(dir, "a")).bad(t, exitUsage, "magic", "strategy, driver, decoder")
 	zmesh(t, "", "plugin", "new", "--kind", "decoder", "--lang", "rust", filepath.Join(dir, "a")).bad(t, exitUsage, "rust", "Go only")
 	zmesh(t, "", "plugin", "new", "--kind", "decoder", filepath.Join(dir, "My_Plugin")).bad(t, exitUsage, "My_Plugin", "lower case")
 	zmesh(t, "", "plugin", "new", "--update", "--kind", "decoder", dir).bad(t, exitUsage, "leave out --kind")

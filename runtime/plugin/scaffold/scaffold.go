@@ -22,7 +22,7 @@ import (
 )
 
 // Kinds are the kinds of plugins that there is a template for.
-var Kinds = []string{"strategy", "decoder"}
+var Kinds = []string{"strategy", "driver", "decoder"}
 
 // Folder is where the SDK lies in a plugin's folder.
 const Folder = "zmesh"

@@ -53,20 +53,21 @@ func TestTemplatesPassTheirTests(t *testing.T) {
 	}
 }
 
-// What is written builds to a module that says what plugin.toml says. The other kinds are built by the tests of runtime/cmd/zmesh
-// and of the READMEs.
-func TestTemplateBuilds(t *testing.T) {
+// What is written builds to a module that says what plugin.toml says. A decoder is built by the tests of runtime/cmd/zmesh.
+func TestTemplatesBuild(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it runs the Go tool")
 	}
 	offline(t)
-	code, err := build.Go(t.Context(), newPlugin(t, "strategy"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	info, err := engine.Read(code)
-	if err != nil || info.Manifest.Name != "my-own" || info.Manifest.Kind != "strategy" || !strings.Contains(info.Manifest.Events, "config faces=2") {
-		t.Errorf("%+v, %v", info, err)
+	for kind, event := range map[string]string{"strategy": "config faces=2", "driver": "received hex="} {
+		code, err := build.Go(t.Context(), newPlugin(t, kind))
+		if err != nil {
+			t.Fatal(err)
+		}
+		info, err := engine.Read(code)
+		if err != nil || info.Manifest.Name != "my-own" || info.Manifest.Kind != kind || !strings.Contains(info.Manifest.Events, event) {
+			t.Errorf("%+v, %v", info, err)
+		}
 	}
 }
 
