@@ -33,12 +33,15 @@ type rig struct {
 	toUp               sink
 }
 
-func newRig(tb testing.TB) *rig {
+func newRig(tb testing.TB) *rig { return newRigWith(tb, func(*forward.Config) {}) }
+
+func newRigWith(tb testing.TB, change func(*forward.Config)) *rig {
 	k := newKit(tb, 1)
 	cfg := k.config(1, 1)
 	cfg.Store = func(int) forward.Store {
 		return store.NewShard(store.Config{LogBytes: 8 << 20, MaxRatePerName: store.Unlimited})
 	}
+	change(&cfg)
 	n, err := forward.New(cfg)
 	if err != nil {
 		tb.Fatal(err)

@@ -11,9 +11,8 @@ import (
 
 // runControl processes hellos and Announcements.
 func (n *Node) runControl(now Now, frames []received) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.now = now
+	n.lock(now)
+	defer n.unlock()
 	for i := range frames {
 		r := &frames[i]
 		var why drop.Reason
@@ -202,33 +201,29 @@ func (n *Node) setRoute(net uint8, p name.Prefix, hops []table.Hop) {
 
 // AddRoute adds a static route: it wins over announced ones of the same prefix (P-7).
 func (n *Node) AddRoute(now Now, net uint8, p name.Prefix, face FaceID, cost uint16) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.now = now
+	n.lock(now)
+	defer n.unlock()
 	n.rib.AddStatic(net, p, face, cost)
 }
 
 // RemoveRoute removes a static route and tells whether there was one.
 func (n *Node) RemoveRoute(now Now, net uint8, p name.Prefix, face FaceID) bool {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.now = now
+	n.lock(now)
+	defer n.unlock()
 	had := n.rib.RemoveStatic(net, p, face)
 	return had
 }
 
 // Announce offers a route to a prefix, renewed at a third of its lifetime (P-7).
 func (n *Node) Announce(now Now, net uint8, p name.Prefix, cost uint16, lifetime time.Duration) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.now = now
+	n.lock(now)
+	defer n.unlock()
 	n.rib.Originate(now.Mono, net, p, cost, lifetime)
 }
 
 // Withdraw takes the offer back: lifetime 0 (P-7).
 func (n *Node) Withdraw(now Now, net uint8, p name.Prefix) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.now = now
+	n.lock(now)
+	defer n.unlock()
 	n.rib.Withdraw(now.Mono, net, p)
 }

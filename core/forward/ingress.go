@@ -243,9 +243,8 @@ func (n *Node) inTime(now Now, asked wire.Asked) bool {
 
 // knock makes the on-demand face of a peer within the limits of P-11: full means that newcomers are refused.
 func (n *Node) knock(now Now, l *Listener, p Peer) (*Face, drop.Reason) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.now = now
+	n.lock(now)
+	defer n.unlock()
 	if f := n.onDemand[p.Source]; f != nil {
 		return f, drop.None
 	}

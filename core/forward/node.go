@@ -35,6 +35,7 @@ type Config struct {
 	Onboarding []name.Name     // answered under the public key (P-9)
 	Origin     uint32          // first FSEQ of our Announcements: from the wall clock, so that it rises over restarts (P-7)
 	Happened   func(Happening) // notable things; must not call the node
+	Wake       func()          // something is due before what [Node.Next] gave last; must not wait, nor call the node
 }
 
 // What names a kind of Happening.
@@ -66,6 +67,8 @@ type Node struct {
 	workers []*Worker
 	onboard map[name.Name]bool
 
+	planned atomic.Int64 // what Next gave last, or what was due earlier since, in ns
+
 	faces atomic.Pointer[[]*Face] // by slot; replaced, never changed, so that workers read it without a lock
 
 	mu       sync.Mutex // the control plane; taken before a worker's
@@ -94,6 +97,9 @@ func New(cfg Config) (*Node, error) {
 	}
 	if n.cfg.Happened == nil {
 		n.cfg.Happened = func(Happening) {}
+	}
+	if n.cfg.Wake == nil {
+		n.cfg.Wake = func() {}
 	}
 	if n.cfg.Random == nil {
 		n.cfg.Random = func() uint64 { return 0 }
@@ -163,9 +169,8 @@ var ErrFaces = errors.New("forward: more than 65,535 faces")
 
 // AddFace makes a face that stays until RemoveFace. It is up at once.
 func (n *Node) AddFace(now Now, cfg FaceConfig, link Link) (*Face, error) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.now = now
+	n.lock(now)
+	defer n.unlock()
 	return n.addFace(cfg, link)
 }
 
@@ -201,9 +206,8 @@ func (n *Node) addFace(cfg FaceConfig, link Link) (*Face, error) {
 
 // RemoveFace takes a face out: its routes, its producers and what waits for answers from it. Its Link is closed.
 func (n *Node) RemoveFace(now Now, id FaceID) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.now = now
+	n.lock(now)
+	defer n.unlock()
 	if f := n.Face(id); f != nil {
 		n.removeFace(f)
 	}
@@ -249,9 +253,8 @@ func (n *Node) ListenerCounters(l *Listener) (c Counters, faces int) {
 
 // SetPolicy changes the policy of a listener. Its faces are closed: they come back with it on their peers' next frames.
 func (n *Node) SetPolicy(now Now, l *Listener, policy FaceConfig) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.now = now
+	n.lock(now)
+	defer n.unlock()
 	l.Policy = policy
 	for _, f := range *n.faces.Load() {
 		if f != nil && f.cfg.Listener == l {
@@ -262,9 +265,8 @@ func (n *Node) SetPolicy(now Now, l *Listener, policy FaceConfig) {
 
 // Hold keeps a face down whatever its link and its peer say, or lets it go up again: the operator's switch.
 func (n *Node) Hold(now Now, id FaceID, held bool) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.now = now
+	n.lock(now)
+	defer n.unlock()
 	if f := n.Face(id); f != nil {
 		f.held = held
 		n.setUp(f, !held)
@@ -273,9 +275,8 @@ func (n *Node) Hold(now Now, id FaceID, held bool) {
 
 // SetUp tells the node that a face's link works, or does not.
 func (n *Node) SetUp(now Now, id FaceID, up bool) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.now = now
+	n.lock(now)
+	defer n.unlock()
 	if f := n.Face(id); f != nil {
 		n.setUp(f, up)
 	}
@@ -312,11 +313,13 @@ func (n *Node) eachWorker(fn func(*Worker)) {
 		w.begin(n.now)
 		fn(w)
 		w.flush()
+		w.plan()
 		w.mu.Unlock()
 	}
 }
 
-// Advance does what is due: timers of all workers, renewals, hellos, idle faces. The host calls it at [Node.Next], or simply every few milliseconds.
+// Advance does what is due: timers of all workers, renewals, hellos, idle faces. The host calls it at
+// [Node.Next], and looks there again when Config.Wake is called; or simply every few milliseconds.
 func (n *Node) Advance(now Now) {
 	n.mu.Lock()
 	n.now = now
@@ -333,29 +336,6 @@ func (n *Node) Advance(now Now) {
 	}
 }
 
-// Next is when Advance has something to do at the earliest; ok is false if nothing is planned.
-func (n *Node) Next() (at time.Duration, ok bool) {
-	n.mu.Lock()
-	at, ok = n.rib.Next()
-	at, ok = earlier(at, ok, n.nextHello())
-	n.mu.Unlock()
-	for _, w := range n.workers {
-		w.mu.Lock()
-		if t, set := w.wheel.Next(); set {
-			at, ok = earlier(at, ok, t)
-		}
-		w.mu.Unlock()
-	}
-	return at, ok
-}
-
-func earlier(at time.Duration, ok bool, other time.Duration) (time.Duration, bool) {
-	if other == 0 || ok && at <= other {
-		return at, ok
-	}
-	return other, true
-}
-
 // StoreReady lets a worker take what its store has finished: reads from disk and commits (P-13). The store's owner calls
 // it, from any goroutine of its own.
 func (n *Node) StoreReady(now Now, worker int) {
@@ -364,6 +344,7 @@ func (n *Node) StoreReady(now Now, worker int) {
 	w.begin(now)
 	w.storeReady()
 	w.flush()
+	w.plan()
 	w.mu.Unlock()
 }
 

@@ -153,6 +153,7 @@ func (w *Worker) run(now Now, frames []received) {
 		}
 	}
 	w.flush()
+	w.plan()
 	w.mu.Unlock()
 }
 

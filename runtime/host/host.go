@@ -63,6 +63,7 @@ type Host struct {
 	ctx  context.Context // of what the operator asks for; ended by Close
 	end  context.CancelFunc
 	stop chan struct{}
+	wake chan struct{} // for drive
 	made chan struct{} // closed once there is a node: the store may have something to say before
 
 	madeOnce sync.Once
@@ -94,7 +95,7 @@ func New(ctx context.Context, cfg *config.Config, log zerolog.Logger, load func(
 	h := &Host{
 		log: log.With().Str("node", cfg.Node.Name).Logger(), start: time.Now(), load: load,
 		faces: map[string]*forward.Face{}, listeners: map[string]*listening{}, lines: map[string]*driver.Line{}, past: map[string]forward.Counters{}, held: map[string]bool{},
-		stop: make(chan struct{}), made: make(chan struct{}),
+		stop: make(chan struct{}), wake: make(chan struct{}, 1), made: make(chan struct{}),
 	}
 	for _, o := range options {
 		o(h)
@@ -197,7 +198,7 @@ func (h *Host) makeNode(backends []store.Backend) error {
 	h.shards = make([]*store.Shard, cfg.Node.Workers)
 	h.node, err = forward.New(forward.Config{
 		ID: cfg.Node.ID, Boot: h.boot, Keys: ring, Naming: cfg.Naming(), Workers: cfg.Node.Workers, Limits: &lim,
-		Seed: h.seed, Random: random64, Onboarding: cfg.Node.Onboarding, Happened: h.happened,
+		Seed: h.seed, Random: random64, Onboarding: cfg.Node.Onboarding, Happened: h.happened, Wake: h.wakeUp,
 		Origin:   uint32(now.Wall/1000) & 0xFFFFFF,
 		Mirror:   name.NewPrefixSet(cfg.Store.Mirror...),
 		Strategy: h.choice.worker,
@@ -249,31 +250,36 @@ func (h *Host) faceOf(id forward.FaceID) *forward.Face {
 	return h.node.Face(id)
 }
 
-// Bounds of the pause between two calls of the forwarder's timers. The longest is far below the 50 ms that a sleeper listens
-// (P-8); a shorter one would wake an idle node for nothing.
-const (
-	shortestTick = time.Millisecond
-	longestTick  = 10 * time.Millisecond
-)
+// shortestTick bounds how often the forwarder's timers are called: they have a resolution of a millisecond.
+const shortestTick = time.Millisecond
 
-// drive calls the forwarder's timers until the host is closed.
+// drive calls the forwarder's timers when they are due, until the host is closed. An idle node is woken by nothing else.
 func (h *Host) drive() {
 	defer h.wg.Done()
 	timer := time.NewTimer(0) // the first hellos leave at once (P-18)
 	defer timer.Stop()
+	var last time.Duration // when the timers were called
 	for {
 		select {
 		case <-h.stop:
 			return
+		case <-h.wake: // something is due earlier than was planned
 		case <-timer.C:
+			now := h.now()
+			last = now.Mono
+			h.node.Advance(now)
 		}
-		now := h.now()
-		h.node.Advance(now)
-		pause := longestTick
 		if at, ok := h.node.Next(); ok {
-			pause = min(max(at-now.Mono, shortestTick), longestTick)
+			timer.Reset(max(at, last+shortestTick) - h.now().Mono)
 		}
-		timer.Reset(pause)
+	}
+}
+
+// wakeUp implements forward.Config.Wake.
+func (h *Host) wakeUp() {
+	select {
+	case h.wake <- struct{}{}:
+	default: // it is awake, and looks once more
 	}
 }
 
