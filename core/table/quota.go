@@ -23,27 +23,41 @@ func NewQuota(limit int, share func(FaceID) int) *Quota {
 // into the high bits is wanted in the low ones.
 func (f FaceID) hash() uint64 { return uint64(f) * 0x9e3779b97f4a7c15 >> 32 }
 
+// keptFaces is how many faces without an entry are kept: most have one again with the next frame.
+const keptFaces = 64
+
 // Take counts one more entry of face, or tells that there is no room.
 func (q *Quota) Take(face FaceID) bool {
-	if !q.Room(face) {
+	used := q.used.Ptr(face)
+	had := 0
+	if used != nil {
+		had = *used
+	}
+	if !q.fits(face, had) {
 		return false
 	}
 	q.total++
-	q.used.Put(face, q.Used(face)+1)
+	if used != nil {
+		*used++
+	} else {
+		q.used.Put(face, 1)
+	}
 	return true
 }
 
 // Room tells whether Take would count one more entry of face.
-func (q *Quota) Room(face FaceID) bool {
-	return q.total < q.limit && (face == 0 || q.Used(face) < q.Share(face))
+func (q *Quota) Room(face FaceID) bool { return q.fits(face, q.Used(face)) }
+
+func (q *Quota) fits(face FaceID, used int) bool {
+	return q.total < q.limit && (face == 0 || used < q.Share(face))
 }
 
 // Give takes one entry of face out of the count. Each Give belongs to one Take.
 func (q *Quota) Give(face FaceID) {
 	used := q.used.Ptr(face)
 	q.total--
-	if *used--; *used == 0 {
-		q.used.Delete(face) // faces come and go: only those with entries are kept
+	if *used--; *used == 0 && q.used.Len() > keptFaces {
+		q.used.Delete(face) // faces come and go
 	}
 }
 
