@@ -13,3 +13,10 @@ func (w *Worker) Pacers() int {
 	defer w.mu.Unlock()
 	return w.pacers.Len()
 }
+
+// Scratches is the number of pending Interests that have a strategy's block.
+func (w *Worker) Scratches() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.pit.Scratches()
+}

@@ -42,6 +42,7 @@ type Write struct {
 	NewestAt  int64
 	NewestMAC uint32
 	FromFirst bool // the newest came from the producer face
+	Late      bool // the number may be on disk already: what is there stays (P-17)
 	Published bool
 }
 
@@ -61,6 +62,7 @@ const (
 	DoneRead    Done = iota // a read: Body, or nil where it is not there
 	DoneCommit              // a content became as safe as its class promises
 	DoneFailed              // a content could not be written: it stays in memory only
+	DoneTaken               // a late content was not written, since other bytes are there under its number (P-17). Of a Completion only
 	DoneCheck               // a check: Same
 	DoneRetired             // what is older than Hour is gone
 	DoneOpened              // of a Result only: a suspect frame was admitted, its epoch is open

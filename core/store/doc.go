@@ -22,9 +22,8 @@
 //
 // # Limits
 //
-// What is no longer in memory is compared with what arrives only where it matters: the newest of a name by its MAC, and
-// candidates of a new epoch on disk. An older content that is on disk only and arrives once more with other bytes is stored
-// once more. A name that was forgotten begins again at epoch 1. Maps grow in 64 parts, one at a time, but never shrink.
+// What is no longer in memory is compared with what arrives: the newest of a name by its MAC, candidates of a new epoch and late numbers
+// by asking the disk. Until it has answered, a late number counts as uncommitted. A name that was forgotten begins again at epoch 1. Maps grow in 64 parts, one at a time, but never shrink.
 //
 // # Durability
 //

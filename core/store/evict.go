@@ -64,7 +64,7 @@ func (s *Shard) evictFirst(cause Eviction) {
 // worthMoving tells whether r is the newest of its name and within its retention, or kept by a rule.
 func (s *Shard) worthMoving(r record, at pos) bool {
 	e := s.entry(r.entry())
-	return e.newestAt == at && !s.aged(e)
+	return r.entry() != orphan && e.newestAt == at && !s.aged(e)
 }
 
 // move copies r to the head of the log. On age there may be no room there: another segment is opened, and the one that is
@@ -90,6 +90,10 @@ func (s *Shard) move(r record, at pos) {
 // drop takes r out of the index.
 func (s *Shard) drop(r record, at pos, cause Eviction) {
 	id := r.entry()
+	if id == orphan {
+		s.records--
+		return
+	}
 	e := s.entry(id)
 	key := indexKey(id, r.seq())
 	if v, _ := s.index.get(key); pos(v) == at {

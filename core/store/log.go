@@ -85,6 +85,9 @@ type record []byte
 
 const recordHeader = 40
 
+// orphan is the entry of a record whose name was cleared.
+const orphan = 0
+
 // Flags of a record.
 const (
 	fromProducer = 1 << iota // came from the name's producer face (P-17)
@@ -120,6 +123,7 @@ func (r record) arrived() time.Duration { return time.Duration(binary.NativeEndi
 func (r record) entry() uint32          { return binary.NativeEndian.Uint32(r[24:]) }
 func (r record) face() uint32           { return binary.NativeEndian.Uint32(r[28:]) }
 func (r record) setFace(face uint32)    { binary.NativeEndian.PutUint32(r[28:], face) }
+func (r record) disown()                { binary.NativeEndian.PutUint32(r[24:], orphan) }
 func (r record) length() int            { return int(binary.NativeEndian.Uint16(r[32:])) }
 func (r record) flags() uint8           { return r[34] }
 func (r record) set(flags uint8)        { r[34] = flags }

@@ -46,9 +46,8 @@ type entry struct {
 	newestAt    pos    // 0: not in memory
 	newestTime  time.Duration
 	newestHeard time.Duration // when it came last, also as a copy
-	newestWall  int64
-	lowest      uint64 // nothing below it is here, in memory or on disk
-	jump        uint64 // last of a forward jump that is not believed yet (P-17)
+	lowest      uint64        // nothing below it is here, in memory or on disk
+	jump        uint64        // last of a forward jump that is not believed yet (P-17)
 	paidTo      time.Duration
 	highest     uint64 // ext of the highest number on disk; 0: none
 	newestMAC   uint32
@@ -281,7 +280,8 @@ func (s *Shard) write(e *entry, p *Put, ext uint64, class Class) bool {
 	w := &s.writing // of the shard, since what is handed to an interface would be allocated each time
 	*w = Write{
 		Key: p.Key, Ext: ext, Wall: p.Wall, Class: class, Producer: p.Producer, Body: p.Body, Published: e.published,
-		Newest: e.newest, NewestAt: e.newestWall, NewestMAC: e.newestMAC, FromFirst: e.byProducer,
+		Newest: e.newest, NewestAt: p.Wall - (p.Now - e.newestTime).Milliseconds(), NewestMAC: e.newestMAC, FromFirst: e.byProducer,
+		Late: ext <= e.highest && ext >= e.lowest && s.onDisk(e),
 	}
 	if ext <= e.top && ext >= e.newest {
 		w.Newest, w.NewestAt, w.NewestMAC, w.FromFirst = ext, p.Wall, macOf(p.Body), p.Producer
@@ -299,7 +299,7 @@ func (s *Shard) store(id uint32, e *entry, p *Put, ext uint64, class Class) {
 		e.lowest = ext
 	}
 	if ext <= e.top && ext >= e.newest {
-		e.newest, e.newestAt, e.newestTime, e.newestHeard, e.newestWall = ext, at, p.Now, p.Now, p.Wall
+		e.newest, e.newestAt, e.newestTime, e.newestHeard = ext, at, p.Now, p.Now
 		if p.ByNumber {
 			e.newestHeard = neverHeard
 		}

@@ -50,6 +50,8 @@ func (s *Shard) complete(c *Completion, yield func(Result)) {
 		s.written(c, yield)
 	case DoneFailed:
 		s.refused(c, yield)
+	case DoneTaken:
+		s.taken(c, yield)
 	case DoneCheck:
 		s.checked(c, yield)
 	case DoneRetired:
@@ -117,7 +119,7 @@ func (s *Shard) recall(id uint32, e *entry, c *Completion) {
 	e.live++
 	s.wake(id, e)
 	e.newestAt = s.append(id, &p, c.Ext, committed|flag(c.Producer, fromProducer))
-	e.newest, e.newestTime, e.newestHeard, e.newestWall = c.Ext, p.Now, p.Now, c.Wall
+	e.newest, e.newestTime, e.newestHeard = c.Ext, p.Now, p.Now
 	e.newestMAC, e.byProducer = macOf(c.Body), c.Producer
 }
 
@@ -159,6 +161,38 @@ func (s *Shard) refused(c *Completion, yield func(Result)) {
 	yield(Result{Done: DoneFailed, Key: c.Key, Seq: uint32(c.Ext) & seqMask, Asked: uint32(c.Ext) & seqMask, Ext: c.Ext})
 }
 
+// taken lets go of a late content whose number turned out to be taken by other bytes: the first stays (P-17). Whoever waited for it
+// is told that the number is safe, and gets what is on disk.
+func (s *Shard) taken(c *Completion, yield func(Result)) {
+	s.stats.Conflicts++
+	id, e := s.lookup(c.Key)
+	if e == nil {
+		return
+	}
+	seq := uint32(c.Ext) & seqMask
+	if r := s.recordOf(id, c.Ext); r != nil {
+		s.event(ConflictSeen, c.Key, c.Ext, r.face())
+		s.unlink(id, r)
+	}
+	yield(Result{Done: DoneCommit, Key: c.Key, Seq: seq, Asked: seq, Ext: c.Ext})
+}
+
+// unlink lets nobody find r any more; its memory is given back with its segment's.
+func (s *Shard) unlink(id uint32, r record) {
+	key := indexKey(id, r.seq())
+	at, _ := s.index.get(key)
+	if top := s.log.at(pos(at)); top.ext() != r.ext() {
+		for s.log.holds(top.prev()) && s.log.at(top.prev()).ext() != r.ext() {
+			top = s.log.at(top.prev())
+		}
+		top.setPrev(r.prev())
+	} else if s.log.holds(r.prev()) {
+		s.index.put(key, uint64(r.prev()))
+	} else {
+		s.index.del(key)
+	}
+}
+
 // recordOf gives the record in memory that holds ext, or nil.
 func (s *Shard) recordOf(id uint32, ext uint64) record {
 	at, _ := s.index.get(indexKey(id, uint32(ext)&seqMask))
@@ -187,7 +221,7 @@ func (s *Shard) load(l *Loaded) {
 	}
 	id, e := s.newEntry(l.Key)
 	e.top, e.newest, e.highest, e.lowest = l.Newest, l.Newest, l.Newest, 1
-	e.newestWall, e.newestTime, e.newestHeard = l.Wall, s.arrival(l.Wall), s.arrival(l.Wall)
+	e.newestTime, e.newestHeard = s.arrival(l.Wall), s.arrival(l.Wall)
 	e.newestMAC, e.byProducer, e.published = l.MAC, l.Producer, l.Published
 	e.lastHour, e.safe = l.Hour, true
 	s.rest(id, e)

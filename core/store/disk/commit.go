@@ -44,6 +44,9 @@ type written struct {
 func (s *Store) commitLoop() {
 	defer s.done.Done()
 	c := committer{s: s, lookAt: s.cfg.After(housekeeping)}
+	if s.active != nil && s.active.stuck {
+		c.broken(errBroken)
+	}
 	c.retire()
 	var g group
 	for running := true; running; {
@@ -68,9 +71,22 @@ func (s *Store) commitLoop() {
 	c.sync()
 }
 
-// write writes a group, in as many batches as it takes.
+// write writes a group, and removes what is to be cleared where it stands in it.
 func (c *committer) write(g *group) {
+	from := 0
+	for i := range g.clear {
+		cl := &g.clear[i]
+		c.writeItems(&group{items: g.items[from:cl.after:cl.after], bytes: g.bytes})
+		from = cl.after
+		cl.done <- c.clear(cl)
+	}
+	c.writeItems(&group{items: g.items[from:], bytes: g.bytes})
+}
+
+// writeItems writes the items of a group, in as many batches as it takes.
+func (c *committer) writeItems(g *group) {
 	limit := int(c.s.cfg.MemTableBytes / batchShare)
+	c.settleLate(g)
 	durable := slices.ContainsFunc(g.items, func(it item) bool { return it.class == store.Durable })
 	for from := 0; from < len(g.items); {
 		to, bytes := from, 0
@@ -88,13 +104,42 @@ func (c *committer) write(g *group) {
 	}
 }
 
+// settleLate takes late contents out of g whose numbers are on disk: the first stays (P-17).
+func (c *committer) settleLate(g *group) {
+	if !slices.ContainsFunc(g.items, func(it item) bool { return it.late }) {
+		return
+	}
+	g.items = slices.DeleteFunc(g.items, func(it item) bool {
+		if !it.late {
+			return false
+		}
+		h, same := c.s.held(it.key, it.ext, g.body(&it))
+		if h == nil {
+			return false
+		}
+		done := store.Completion{Done: store.DoneTaken, Key: it.key, Ext: it.ext, Seq: uint32(it.ext) & 0xFFFFFF, Hour: h.number}
+		if same {
+			if h == c.s.active {
+				c.sync() // it may have been written a moment ago
+			}
+			if done.Done = store.DoneCommit; c.retryAt != nil {
+				done.Done = store.DoneFailed
+			}
+		}
+		it.part.tell(&done)
+		return true
+	})
+}
+
 // retire removes the hours that have to go. What is written is made safe first: it is not to be lost to trouble with them.
 func (c *committer) retire() {
 	if c.retryAt != nil {
 		return
 	}
-	c.sync()
-	if err := c.s.retire(); err != nil {
+	if c.sync(); c.retryAt != nil {
+		return
+	}
+	if err := errors.Join(c.s.reopen(), c.s.noteSteps(), c.s.retire()); err != nil {
 		c.broken(err)
 	}
 }
@@ -135,7 +180,8 @@ func (c *committer) ready() error {
 		return errBroken
 	}
 	s := c.s
-	if h := s.active; h != nil && !h.ended(s.cfg.Wall(), s.cfg.hourMillis()) && !s.full(h) {
+	wall, steps := s.clock.now()
+	if h := s.active; h != nil && !h.ended(wall, steps, s.cfg.hourMillis()) && !s.full(h) {
 		return nil
 	}
 	c.sync()
@@ -150,9 +196,11 @@ func (c *committer) apply(g *group, items []item, sync bool) error {
 	h := c.s.active
 	batch := h.db.NewBatch()
 	defer batch.Close()
+	_, steps := c.s.clock.now()
 	for i := range items {
 		it := &items[i]
-		if err := it.add(batch, g.body(it)); err != nil {
+		off := steps - it.steps - h.lag(steps) // from the clock when it came to the hour's own
+		if err := it.add(batch, g.body(it), off); err != nil {
 			return err
 		}
 	}
@@ -162,17 +210,20 @@ func (c *committer) apply(g *group, items []item, sync bool) error {
 	return h.guard.failed()
 }
 
-// add puts a content and its name's pointer into the batch.
-func (it *item) add(b *pebble.Batch, body []byte) error {
+// add puts a content into the batch, and a pointer to the name's newest if that is another one, their dates moved by off.
+func (it *item) add(b *pebble.Batch, body []byte, off int64) error {
 	op := b.SetDeferred(contentKeySize, contentHeader+len(body))
 	putContentKey(op.Key, it.key, it.ext)
-	putContent(op.Value, it.wall, it.producer, body)
-	if err := op.Finish(); err != nil {
+	flags := flagIf(it.producer, flagProducer) | flagIf(it.pointer.published, flagPublished) | flagIf(it.pointer.newest != it.ext, flagNotNewest)
+	putContent(op.Value, it.wall+off, flags, body)
+	if err := op.Finish(); err != nil || flags&flagNotNewest == 0 || it.pointer.newest == 0 {
 		return err
 	}
 	op = b.SetDeferred(pointerKeySize, pointerSize)
 	putPointerKey(op.Key, it.key)
-	it.pointer.put(op.Value)
+	p := it.pointer
+	p.wall += off
+	p.put(op.Value)
 	return op.Finish()
 }
 

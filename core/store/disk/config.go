@@ -16,9 +16,10 @@ type Config struct {
 	Dir string
 	// FS is where Dir is. Default: the machine's file system.
 	FS vfs.FS
-	// Wall gives the time in Unix ms, After a channel that is sent to once d has passed. Both are required: the core has
-	// no clock of its own.
+	// Wall gives the time in Unix ms, Mono the time since some moment, which no setting of the clock changes, and After a channel
+	// that is sent to once d has passed. All are required: the core has no clock of its own.
 	Wall  func() int64
+	Mono  func() time.Duration
 	After func(d time.Duration) <-chan time.Time
 
 	// Retention is the longest retention of all rules. Default 24 h. A directory goes when all in it is older.
@@ -55,8 +56,8 @@ const (
 )
 
 func (c *Config) setDefaults() error {
-	if c.Dir == "" || c.Wall == nil || c.After == nil {
-		return errors.New("the options Dir, Wall and After must be set")
+	if c.Dir == "" || c.Wall == nil || c.Mono == nil || c.After == nil {
+		return errors.New("the options Dir, Wall, Mono and After must be set")
 	}
 	if c.FS == nil {
 		c.FS = vfs.Default
@@ -88,15 +89,20 @@ type EventKind uint8
 
 // The events of a store.
 const (
-	HourOpened  EventKind = iota // a new directory was begun
-	HourRetired                  // a directory was removed, since all in it is past its retention or MaxBytes was reached
-	HourDamaged                  // a directory could not be used and was set aside; Err says why
-	WriteFailed                  // the disk took no more; Err says why. Contents stay in memory only until it does again
-	Recovered                    // the disk takes contents again
-	ReadFailed                   // an hour could not be read; Err says why
+	HourOpened   EventKind = iota // a new directory was begun
+	HourRetired                   // a directory was removed, since all in it is past its retention
+	HourDropped                   // … before its time: MaxBytes was reached, or there were too many
+	HourDamaged                   // a directory could not be used and was set aside; Err says why
+	WriteFailed                   // the disk took no more; Err says why. Contents stay in memory only until it does again
+	Recovered                     // the disk takes contents again
+	ReadFailed                    // an hour could not be read; Err says why
+	SealFailed                    // an hour that has ended could not be compacted; it is read as it stands, and tried again
+	ClockStepped                  // the wall clock was set, By says by how much: what is stored keeps its age
 )
 
-var eventNames = [...]string{"hour_opened", "hour_retired", "hour_damaged", "write_failed", "recovered", "read_failed"}
+var eventNames = [...]string{
+	"hour_opened", "hour_retired", "hour_dropped", "hour_damaged", "write_failed", "recovered", "read_failed", "seal_failed", "clock_stepped",
+}
 
 // String is the kind as it stands in the log.
 func (k EventKind) String() string {
@@ -111,4 +117,5 @@ type Event struct {
 	Kind EventKind
 	Dir  string // of the hour
 	Err  error
+	By   time.Duration
 }

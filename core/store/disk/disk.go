@@ -1,6 +1,7 @@
 package disk
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -8,8 +9,6 @@ import (
 	"slices"
 	"sync"
 	"syscall"
-
-	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/zmesh/zmesh/core/name"
 	"github.com/zmesh/zmesh/core/store"
@@ -23,6 +22,9 @@ type Store struct {
 	cfg    Config
 	shared shared
 	lock   io.Closer
+	clock  wallClock
+	noted  int64         // the clock's steps that are written down; only the committer uses it
+	toSeal chan struct{} // holds one when an hour may have to be sealed
 
 	mu     sync.RWMutex
 	hours  []*hour // by number; kept first
@@ -39,8 +41,6 @@ type Store struct {
 // Names of what lies in the folder besides hours.
 const (
 	lockName    = "LOCK"
-	formatName  = "FORMAT"
-	formatLine  = "zmesh-store 1\n"
 	keptName    = "kept"
 	damagedName = "damaged-"
 )
@@ -63,7 +63,8 @@ func open(cfg Config) (*Store, error) {
 	if err := cfg.setDefaults(); err != nil {
 		return nil, err
 	}
-	s := &Store{cfg: cfg, reads: make(chan read, cfg.ReadQueue), stop: make(chan struct{})}
+	s := &Store{cfg: cfg, reads: make(chan read, cfg.ReadQueue), toSeal: make(chan struct{}, 1), stop: make(chan struct{})}
+	s.clock.init(cfg.Wall, cfg.Mono)
 	if err := s.claim(); err != nil {
 		return nil, err
 	}
@@ -110,38 +111,6 @@ func (s *Store) makeDir(dir string) error {
 	return s.syncDir(parent)
 }
 
-// checkFormat reads FORMAT, or writes it if there is none and the folder holds no hours.
-func (s *Store) checkFormat() error {
-	fs, path := s.cfg.FS, s.cfg.FS.PathJoin(s.cfg.Dir, formatName)
-	f, err := fs.Open(path)
-	if err != nil {
-		return s.writeFormat(path)
-	}
-	line, err := io.ReadAll(io.LimitReader(f, 100))
-	if err := errors.Join(err, f.Close()); err != nil {
-		return err
-	}
-	if len(line) == 0 { // the power went while it was being written
-		return s.writeFormat(path)
-	}
-	if string(line) != formatLine {
-		return fmt.Errorf("%s says %q, want %q: the folder belongs to another version of zmesh", formatName, line, formatLine)
-	}
-	return nil
-}
-
-func (s *Store) writeFormat(path string) error {
-	f, err := s.cfg.FS.Create(path, vfs.WriteCategoryUnspecified)
-	if err != nil {
-		return err
-	}
-	_, err = io.WriteString(f, formatLine)
-	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return fmt.Errorf("write %s: %w", formatName, err)
-	}
-	return s.syncDir(s.cfg.Dir)
-}
-
 // syncDir makes new and renamed entries of a folder safe.
 func (s *Store) syncDir(dir string) error {
 	d, err := s.cfg.FS.OpenDir(dir)
@@ -160,27 +129,49 @@ func (s *Store) openHours() error {
 	if err := s.openKept(); err != nil {
 		return err
 	}
-	var found []*hour
-	for _, e := range entries {
-		if number, start, ok := parseHourName(e); ok && number > 0 {
-			found = append(found, &hour{number: number, start: start, dir: s.cfg.FS.PathJoin(s.cfg.Dir, e)})
-		}
+	found, err := s.hoursAmong(entries)
+	if err != nil {
+		return err
 	}
-	slices.SortFunc(found, func(a, b *hour) int { return int(int64(a.number) - int64(b.number)) })
+	wall, _ := s.clock.now()
+	s.dateHours(found, wall)
 	for i, h := range found {
-		if err := s.openHour(h, i == len(found)-1); err != nil {
+		if err := s.openHour(h, wall, i == len(found)-1); err != nil {
 			return err
 		}
 	}
+	s.wantSeal()
 	return nil
 }
 
-func (s *Store) openHour(h *hour, last bool) error {
-	current := last && !h.ended(s.cfg.Wall(), s.cfg.hourMillis())
-	if !s.begun(h) {
-		return s.cfg.FS.RemoveAll(h.dir)
+// hoursAmong gives the hours that were begun, by number, and removes what is left of those that were not.
+func (s *Store) hoursAmong(entries []string) (found []*hour, err error) {
+	for _, e := range entries {
+		number, start, ok := parseHourName(e)
+		if !ok || number == 0 {
+			continue
+		}
+		h := &hour{number: number, start: start, dir: s.cfg.FS.PathJoin(s.cfg.Dir, e)}
+		if !s.exists(h.dir, begunName) {
+			err = errors.Join(err, s.cfg.FS.RemoveAll(h.dir))
+			continue
+		}
+		h.sealed, h.shift = s.exists(h.dir, sealedName), s.readShift(h.dir)
+		line, err2 := s.readFile(h.dir, begunName)
+		h.allPointers = line == ""
+		err = errors.Join(err, err2)
+		found = append(found, h)
 	}
-	if err := s.shared.open(h, !current); isOfTheMachine(err) {
+	slices.SortFunc(found, func(a, b *hour) int { return cmp.Compare(a.number, b.number) })
+	return found, err
+}
+
+func (s *Store) openHour(h *hour, wall int64, last bool) error {
+	current := last && !h.sealed && !h.allPointers && !h.ended(wall, 0, s.cfg.hourMillis())
+	h.over = !current
+	if err := s.shared.openFor(h); h.stuck {
+		s.cfg.Event(Event{Kind: WriteFailed, Dir: h.dir, Err: err})
+	} else if isOfTheMachine(err) {
 		return err
 	} else if err != nil {
 		s.setAside(h, err)
@@ -206,10 +197,12 @@ func isOfTheMachine(err error) bool {
 
 // openKept opens the directory of what is kept beyond its hour. A damaged one is set aside, and another is made.
 func (s *Store) openKept() error {
-	h := &hour{dir: s.cfg.FS.PathJoin(s.cfg.Dir, keptName)}
-	if s.begun(h) {
-		err := s.shared.open(h, false)
-		if isOfTheMachine(err) {
+	h := &hour{dir: s.cfg.FS.PathJoin(s.cfg.Dir, keptName), foreign: true, allPointers: true} // its dates are those of when they were copied
+	if s.exists(h.dir, begunName) {
+		err := s.shared.openFor(h)
+		if h.stuck {
+			s.cfg.Event(Event{Kind: WriteFailed, Dir: h.dir, Err: err})
+		} else if isOfTheMachine(err) {
 			return err
 		} else if err != nil {
 			s.setAside(h, err)
@@ -228,11 +221,6 @@ func (s *Store) openKept() error {
 // directory was being made, and there is nothing in it.
 const begunName = "BEGUN"
 
-func (s *Store) begun(h *hour) bool {
-	_, err := s.cfg.FS.Stat(s.cfg.FS.PathJoin(h.dir, begunName))
-	return err == nil
-}
-
 // begin makes the directory of h and opens it.
 func (s *Store) begin(h *hour) error {
 	if err := s.cfg.FS.RemoveAll(h.dir); err != nil {
@@ -249,11 +237,7 @@ func (s *Store) begin(h *hour) error {
 }
 
 func (s *Store) mark(h *hour) error {
-	f, err := s.cfg.FS.Create(s.cfg.FS.PathJoin(h.dir, begunName), vfs.WriteCategoryUnspecified)
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Sync(), f.Close(), s.syncDir(h.dir), s.syncDir(s.cfg.Dir))
+	return errors.Join(s.writeFile(h.dir, begunName, formatLine), s.syncDir(s.cfg.Dir))
 }
 
 // setAside renames a damaged hour, so that the node starts and somebody can look at it.
@@ -272,7 +256,7 @@ func (s *Store) Split(n int, owner func(name.Key) int) []store.Backend {
 	ix := index{at: map[name.Key]int{}}
 	for i := len(s.hours) - 1; i >= 0; i-- {
 		h := s.hours[i]
-		err := h.pointers(ix.add(h.number))
+		err := h.newest(ix.add(h.number, h.lag(0)))
 		if h.number == 0 {
 			s.failed(h, err)
 		} else if err != nil {
@@ -298,8 +282,9 @@ func (s *Store) Split(n int, owner func(name.Key) int) []store.Backend {
 }
 
 func (s *Store) start() {
-	s.done.Add(1 + s.cfg.Readers)
+	s.done.Add(2 + s.cfg.Readers)
 	go s.commitLoop()
+	go s.sealLoop()
 	for range s.cfg.Readers {
 		go s.readLoop()
 	}
@@ -311,8 +296,9 @@ type index struct {
 	at    map[name.Key]int
 }
 
-func (ix *index) add(number uint32) func(k name.Key, p pointer) error {
+func (ix *index) add(number uint32, lag int64) func(k name.Key, p pointer) error {
 	return func(k name.Key, p pointer) error {
+		p.wall += lag
 		i, ok := ix.at[k]
 		if !ok {
 			ix.at[k] = len(ix.names)
@@ -352,7 +338,7 @@ func (s *Store) nextNumber() uint32 {
 func (s *Store) Close() error {
 	close(s.stop)
 	s.done.Wait()
-	var err error
+	err := s.noteSteps()
 	for _, h := range s.hours {
 		err = errors.Join(err, h.close())
 	}

@@ -24,13 +24,14 @@ type guard struct {
 	err     atomic.Pointer[error]
 	after   func(time.Duration) <-chan time.Time
 	closing chan struct{} // closed when the hour is about to be
+	broken  chan struct{} // closed with the first error
 }
 
 // flushPause is how long a failed write of a table takes.
 const flushPause = 250 * time.Millisecond
 
 func newGuard(fs vfs.FS, after func(time.Duration) <-chan time.Time) *guard {
-	return &guard{FS: fs, after: after, closing: make(chan struct{})}
+	return &guard{FS: fs, after: after, closing: make(chan struct{}), broken: make(chan struct{})}
 }
 
 // failed gives the first error, or nil.
@@ -41,7 +42,11 @@ func (g *guard) failed() error {
 	return nil
 }
 
-func (g *guard) fail(err error) { g.err.CompareAndSwap(nil, &err) }
+func (g *guard) fail(err error) {
+	if g.err.CompareAndSwap(nil, &err) {
+		close(g.broken)
+	}
+}
 
 // kind of a file, by its name: Pebble calls logs 000012.log and tables 000013.sst.
 func isLog(path string) bool { return strings.HasSuffix(path, ".log") }

@@ -3,7 +3,7 @@ package disk
 import (
 	"errors"
 	"fmt"
-	"time"
+	"sync"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/bloom"
@@ -21,6 +21,20 @@ type hour struct {
 	guard  *guard
 	// written is about how many bytes came to it in this run.
 	written uint64
+
+	shift       int64 // what its dates are off by since an earlier run, in ms; see wallClock
+	begun       int64 // the clock's steps when it was begun in this run
+	allPointers bool  // of format 1: each content has its pointer
+	foreign     bool  // its dates are by another clock than this run's
+
+	over   bool // it is not written to any more: to be sealed. This and the next change under Store.mu held for writing
+	sealed bool
+	stuck  bool // it is to be written to, but could be opened for reading only: the disk is full, say
+
+	sealing sync.Mutex // held while it is compacted and while it is removed; taken before Store.mu
+	gone    bool       // it was removed
+	idle    []*pebble.Iterator
+	idleMu  sync.Mutex
 }
 
 // shared is what all hours use together.
@@ -44,6 +58,8 @@ func (s *shared) close() {
 //   - MaxConcurrentCompactions 1 by default: one core is for forwarding
 //   - no limit at which Pebble stops writes because of many files or memtables: an hour is short, and a stopped writer
 //     would only fill the queue
+//   - blocks of 32 KiB and one index for each table: a replay reads a few contents of a name in each of 24 hours, and those of the
+//     names beside it are read next; a flash card reads 32 KiB about as fast as 4
 //   - Bloom filters: an exact question may have to look into each hour, and finds nothing in all but one
 func (s *shared) options(g *guard, readOnly bool) *pebble.Options {
 	o := &pebble.Options{
@@ -55,6 +71,8 @@ func (s *shared) options(g *guard, readOnly bool) *pebble.Options {
 	}
 	for i := range o.Levels {
 		o.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
+		o.Levels[i].BlockSize = 32 << 10
+		o.Levels[i].IndexBlockSize = 256 << 10
 	}
 	return o
 }
@@ -80,6 +98,18 @@ func (s *shared) open(h *hour, readOnly bool) (err error) {
 	return nil
 }
 
+// openFor opens h for what it is there for. One that should be written to and cannot be is opened for reading, and the error given all
+// the same.
+func (s *shared) openFor(h *hour) error {
+	h.stuck = false
+	err := s.open(h, h.sealed)
+	if err == nil || h.sealed || s.open(h, true) != nil {
+		return err
+	}
+	h.stuck = true
+	return err
+}
+
 // close closes h. What an hour that failed says then is of no use.
 func (h *hour) close() (err error) {
 	if h.db == nil {
@@ -91,9 +121,12 @@ func (h *hour) close() (err error) {
 		}
 	}()
 	close(h.guard.closing)
+	for _, it := range h.idle {
+		err = errors.Join(err, it.Close())
+	}
 	db := h.db
-	h.db = nil
-	if err := db.Close(); err != nil {
+	h.db, h.idle = nil, nil
+	if err = errors.Join(err, db.Close()); err != nil {
 		return fmt.Errorf("close hour %s: %w", h.dir, err)
 	}
 	return nil
@@ -115,50 +148,37 @@ func (h *hour) get(key []byte, use func(v []byte) error) (found bool, err error)
 	return true, use(v)
 }
 
-// contents gives an iterator over the contents of k with from ≤ ext.
+// idleIterators bounds the iterators that an hour keeps.
+const idleIterators = 4
+
+// contents gives an iterator over the contents of k with from ≤ ext, to be given back with release. A sealed hour never changes, so its
+// iterators are used again: to make one costs more than to read ten contents.
 func (h *hour) contents(k name.Key, from uint64) (*pebble.Iterator, error) {
-	return h.db.NewIter(&pebble.IterOptions{LowerBound: contentKey(k, from), UpperBound: contentKey(k+1, 0)})
+	return h.span(contentKey(k, from), contentKey(k+1, 0))
 }
 
-// pointers calls use for each pointer of h, in the order of names.
-func (h *hour) pointers(use func(k name.Key, p pointer) error) error {
-	if h.db == nil {
-		return nil
+func (h *hour) span(low, high []byte) (*pebble.Iterator, error) {
+	h.idleMu.Lock()
+	defer h.idleMu.Unlock()
+	if n := len(h.idle); n > 0 {
+		it := h.idle[n-1]
+		h.idle = h.idle[:n-1]
+		it.SetBounds(low, high)
+		return it, nil
 	}
-	it, err := h.db.NewIter(&pebble.IterOptions{LowerBound: pointerKey(0)})
-	if err != nil {
-		return fmt.Errorf("read hour %s: %w", h.dir, err)
+	return h.db.NewIter(&pebble.IterOptions{LowerBound: low, UpperBound: high})
+}
+
+// release takes an iterator back and gives its error.
+func (h *hour) release(it *pebble.Iterator) error {
+	if err := it.Error(); err != nil || !h.sealed {
+		return errors.Join(err, it.Close())
 	}
-	for ok := it.First(); ok; ok = it.Next() {
-		if err = usePointer(it, use); err != nil {
-			break
-		}
+	h.idleMu.Lock()
+	defer h.idleMu.Unlock()
+	if len(h.idle) == idleIterators {
+		return it.Close()
 	}
-	if err = errors.Join(err, it.Close()); err != nil {
-		return fmt.Errorf("read hour %s: %w", h.dir, err)
-	}
+	h.idle = append(h.idle, it)
 	return nil
-}
-
-func usePointer(it *pebble.Iterator, use func(k name.Key, p pointer) error) error {
-	k, err := parsePointerKey(it.Key())
-	if err != nil {
-		return err
-	}
-	p, err := parsePointer(it.Value())
-	if err != nil {
-		return err
-	}
-	return use(k, p)
-}
-
-// ended tells whether a content that arrives now belongs into another hour: behind the end, or so far in front of the
-// beginning that the clock was set.
-func (h *hour) ended(wall, length int64) bool {
-	return wall >= h.start+length || wall < h.start-length
-}
-
-// past tells whether all in h is past its retention.
-func (h *hour) past(wall, length int64, retention time.Duration) bool {
-	return wall-(h.start+length) > retention.Milliseconds()
 }

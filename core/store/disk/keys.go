@@ -17,8 +17,10 @@ const (
 	pointerSize     = 21
 	pointerKeyMark  = uint64(1) << 63
 	flagProducer    = 1 << 0 // the content, or the newest that a pointer names, came from the producer face (P-17)
-	flagPublished   = 1 << 1 // of a pointer: the name was published at this node
+	flagPublished   = 1 << 1 // the name was published at this node
+	flagNotNewest   = 1 << 2 // of a content: it was not the newest when it came, and there is a pointer to the one that was
 	hourNumberWidth = 8
+	pointerKeyMax   = name.Key(1<<63 - 1)
 )
 
 func putContentKey(dst []byte, k name.Key, ext uint64) {
@@ -51,23 +53,34 @@ func parsePointerKey(key []byte) (name.Key, error) {
 
 // content is a stored value taken apart.
 type content struct {
-	ext      uint64
-	wall     int64
-	producer bool
-	body     []byte
+	ext   uint64
+	wall  int64
+	flags byte
+	body  []byte
 }
 
-func putContent(dst []byte, wall int64, producer bool, body []byte) {
+func putContent(dst []byte, wall int64, flags byte, body []byte) {
 	binary.BigEndian.PutUint64(dst, uint64(wall))
-	dst[8] = flagIf(producer, flagProducer)
+	dst[8] = flags
 	copy(dst[contentHeader:], body)
+}
+
+func (c *content) producer() bool { return c.flags&flagProducer != 0 }
+
+// pointer gives what a pointer to c would say.
+func (c *content) pointer() pointer {
+	p := pointer{newest: c.ext, wall: c.wall, producer: c.producer(), published: c.flags&flagPublished != 0}
+	if n := len(c.body); n >= 4 {
+		p.mac = binary.BigEndian.Uint32(c.body[n-4:])
+	}
+	return p
 }
 
 func parseContent(ext uint64, v []byte) (content, error) {
 	if len(v) < contentHeader {
 		return content{}, fmt.Errorf("content %#x has %d bytes, want at least %d", ext, len(v), contentHeader)
 	}
-	return content{ext: ext, wall: int64(binary.BigEndian.Uint64(v)), producer: v[8]&flagProducer != 0, body: v[contentHeader:]}, nil
+	return content{ext: ext, wall: int64(binary.BigEndian.Uint64(v)), flags: v[8], body: v[contentHeader:]}, nil
 }
 
 // pointer is what is known of a name's newest content.

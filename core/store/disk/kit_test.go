@@ -43,6 +43,12 @@ func (c *clock) Wall() int64 {
 	return c.wall
 }
 
+func (c *clock) Mono() time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
 func (c *clock) After(d time.Duration) <-chan time.Time {
 	if c.real {
 		return time.After(d)
@@ -119,7 +125,7 @@ func (s settings) open(t testing.TB) (*node, error) {
 	}
 	n := &node{t: t, clock: s.clock, fs: s.fs, ready: make(chan int, 64), events: make(chan Event, 1024)}
 	c := s.disk
-	c.Dir, c.FS, c.Wall, c.After = "data/store", s.fs, s.clock.Wall, s.clock.After
+	c.Dir, c.FS, c.Wall, c.Mono, c.After = "data/store", s.fs, s.clock.Wall, s.clock.Mono, s.clock.After
 	c.Event = func(e Event) { n.events <- e }
 	c.KeepNewest = func(k name.Key) bool { return s.shard.RuleFor(k).KeepNewest }
 	st, err := Open(c)
@@ -215,6 +221,9 @@ func (n *node) take(yield func(store.Result)) {
 		})
 	case <-time.After(20 * time.Second):
 		n.t.Helper()
+		for len(n.events) > 0 {
+			n.t.Logf("event %+v", <-n.events)
+		}
 		n.t.Fatal("the store said nothing for 20 s")
 	}
 }

@@ -2,6 +2,7 @@ package disk
 
 import (
 	"encoding/binary"
+	"math"
 
 	"github.com/cockroachdb/pebble/v2"
 
@@ -10,9 +11,19 @@ import (
 
 // merge goes through the contents of one name in several hours, in order.
 type merge struct {
-	its  []*pebble.Iterator
+	runs []mergeRun
+	at   int    // the run that next goes on with; -1: none
 	last uint64 // ext given last
 }
+
+// mergeRun is what one hour has.
+type mergeRun struct {
+	it   *pebble.Iterator
+	h    *hour
+	head uint64 // ext where it stands; nothing: it has come to its end
+}
+
+const nothing = math.MaxUint64
 
 func (m *merge) open(h *hour, k name.Key, from uint64) error {
 	if h.db == nil {
@@ -22,37 +33,63 @@ func (m *merge) open(h *hour, k name.Key, from uint64) error {
 	if err != nil {
 		return err
 	}
-	m.its = append(m.its, it)
-	it.First()
-	return it.Error()
+	m.runs = append(m.runs, mergeRun{it: it, h: h})
+	m.at = -1
+	return m.runs[len(m.runs)-1].stand(it.First())
+}
+
+// stand notes where a run stands.
+func (r *mergeRun) stand(valid bool) error {
+	r.head = nothing
+	if valid {
+		r.head = extOf(r.it.Key())
+		return nil
+	}
+	return r.it.Error()
 }
 
 func extOf(key []byte) uint64 { return binary.BigEndian.Uint64(key[8:]) }
 
-// next gives the lowest content behind the last one, valid until the next call. Hours are few: they are simply compared.
-func (m *merge) next() (c content, ok bool, err error) {
-	var best *pebble.Iterator
-	for _, it := range m.its {
-		for it.Valid() && m.last != 0 && extOf(it.Key()) <= m.last {
-			it.Next()
-		}
-		if err := it.Error(); err != nil {
-			return c, false, err
-		}
-		if it.Valid() && (best == nil || extOf(it.Key()) < extOf(best.Key())) {
-			best = it
+// next gives the lowest content behind the last one, valid until the next call, and its hour, nil at the end. Hours hardly ever overlap,
+// so the run that gave the last one is gone on with until another is lower.
+func (m *merge) next() (c content, h *hour, err error) {
+	if m.at >= 0 {
+		if r := &m.runs[m.at]; r.head <= m.last {
+			if err := r.stand(r.it.Next()); err != nil {
+				return c, nil, err
+			}
 		}
 	}
-	if best == nil {
-		return c, false, nil
+	for {
+		m.at = m.lowest()
+		r := &m.runs[m.at]
+		switch {
+		case r.head == nothing:
+			return c, nil, nil
+		case r.head > m.last || m.last == 0:
+			m.last = r.head
+			c, err = contentAt(r.it)
+			return c, r.h, err
+		}
+		// The same ext in a later hour: the older one's counts, P-17.
+		if err := r.stand(r.it.Next()); err != nil {
+			return c, nil, err
+		}
 	}
-	m.last = extOf(best.Key())
-	c, err = contentAt(best)
-	return c, err == nil, err
+}
+
+// lowest gives the run that is furthest behind, the earlier hour among equals. There is at least one.
+func (m *merge) lowest() (best int) {
+	for i := range m.runs {
+		if m.runs[i].head < m.runs[best].head {
+			best = i
+		}
+	}
+	return best
 }
 
 func (m *merge) close() {
-	for _, it := range m.its {
-		_ = it.Close() // its error was seen by next
+	for i := range m.runs {
+		_ = m.runs[i].h.release(m.runs[i].it) // its error was seen by next
 	}
 }

@@ -21,6 +21,14 @@ type queue struct {
 type group struct {
 	items []item
 	bytes []byte // their bodies
+	clear []clearing
+}
+
+// clearing is a range of names to be removed after the first items of a group.
+type clearing struct {
+	after     int
+	low, high name.Key
+	done      chan error
 }
 
 // item is one content of a group.
@@ -29,10 +37,12 @@ type item struct {
 	key        name.Key
 	ext        uint64
 	wall       int64
+	steps      int64 // of the clock, when it came
 	pointer    pointer
 	start, end int // of the body
 	class      store.Class
 	producer   bool
+	late       bool // its number may be on disk already (P-17)
 }
 
 // itemBytes is about what an item takes beside its body.
@@ -40,7 +50,7 @@ const itemBytes = 128
 
 func (g *group) size() int           { return len(g.bytes) + itemBytes*len(g.items) }
 func (g *group) body(i *item) []byte { return g.bytes[i.start:i.end] }
-func (g *group) reset()              { clear(g.items); g.items, g.bytes = g.items[:0], g.bytes[:0] }
+func (g *group) reset()              { clear(g.items); g.items, g.bytes, g.clear = g.items[:0], g.bytes[:0], nil }
 
 func (q *queue) init(limit int) {
 	q.limit = limit
@@ -57,9 +67,10 @@ func (q *queue) put(p *part, w *store.Write) bool {
 		return false
 	}
 	start := len(g.bytes)
+	_, steps := p.s.clock.now()
 	g.bytes = append(g.bytes, w.Body...)
 	g.items = append(g.items, item{
-		part: p, key: w.Key, ext: w.Ext, wall: w.Wall, class: w.Class, producer: w.Producer,
+		part: p, key: w.Key, ext: w.Ext, wall: w.Wall, steps: steps, class: w.Class, producer: w.Producer, late: w.Late,
 		start: start, end: len(g.bytes), pointer: pointer{
 			newest: w.Newest, wall: w.NewestAt, mac: w.NewestMAC,
 			producer: w.FromFirst, published: w.Published,

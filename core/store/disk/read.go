@@ -57,7 +57,7 @@ func (s *Store) answer(r *read) store.Completion {
 		c.Unsure = s.closed() || s.stats.readErrors.Load() != before
 		return c
 	}
-	c.Ext, c.Wall, c.Producer, c.Body = found.ext, found.wall, found.producer, found.body
+	c.Ext, c.Wall, c.Producer, c.Body = found.ext, found.wall, found.producer(), found.body
 	return c
 }
 
@@ -76,15 +76,35 @@ func (s *Store) check(r *read) store.Completion {
 	return c
 }
 
+// held gives the hour that has a content with that very ext, nil if there is none, and tells whether its bytes are the same. Only the
+// committer calls it. Where an hour cannot be read the content counts as new: better twice than not at all.
+func (s *Store) held(k name.Key, ext uint64, body []byte) (in *hour, same bool) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	for _, h := range s.hours {
+		found, err := h.get(contentKey(k, ext), func(v []byte) error {
+			c, err := parseContent(ext, v)
+			same = bytes.Equal(c.body, body)
+			return err
+		})
+		s.failed(h, err)
+		if found && err == nil {
+			return h, same
+		}
+	}
+	return nil, false
+}
+
 // exact looks for r.Ext and then for the same number in the epochs before, in the latest hour first, and gives a copy of
 // the first that fits. The newest has no other epochs.
 func (s *Store) exact(r *read, fits func(*content) bool) (found content, ok bool) {
+	_, steps := s.clock.now()
 	for range epochsBack {
 		for i := len(s.hours) - 1; i >= 0 && !ok; i-- {
 			_, err := s.hours[i].get(contentKey(r.Key, r.Ext), func(v []byte) error {
 				c, err := parseContent(r.Ext, v)
 				if err == nil && (fits == nil || fits(&c)) {
-					c.body = bytes.Clone(c.body)
+					c.body, c.wall = bytes.Clone(c.body), c.wall+s.hours[i].lag(steps)
 					found, ok = c, true
 				}
 				return err
@@ -101,6 +121,7 @@ func (s *Store) exact(r *read, fits func(*content) bool) (found content, ok bool
 
 // below gives the highest content of k below ext: what is left where the newest is in an hour that was set aside.
 func (s *Store) below(k name.Key, ext uint64) (best content, ok bool) {
+	_, steps := s.clock.now()
 	for _, h := range s.hours {
 		s.failed(h, seek(h, k, func(it *pebble.Iterator) error {
 			if !it.SeekLT(contentKey(k, ext)) {
@@ -108,7 +129,7 @@ func (s *Store) below(k name.Key, ext uint64) (best content, ok bool) {
 			}
 			c, err := contentAt(it)
 			if err == nil && (!ok || c.ext > best.ext) {
-				c.body = bytes.Clone(c.body)
+				c.body, c.wall = bytes.Clone(c.body), c.wall+h.lag(steps)
 				best, ok = c, true
 			}
 			return err
@@ -134,6 +155,16 @@ func (s *Store) above(k name.Key, ext uint64) (lowest uint64) {
 	return lowest
 }
 
+// copyInto copies b to the end of a chunk, or of a new one where there is no room.
+func copyInto(chunk *[]byte, b []byte) []byte {
+	if cap(*chunk)-len(*chunk) < len(b) {
+		*chunk = make([]byte, 0, max(16<<10, len(b)))
+	}
+	at := len(*chunk)
+	*chunk = append(*chunk, b...)
+	return (*chunk)[at:len(*chunk):len(*chunk)]
+}
+
 // seek calls use with an iterator over the contents of k in h.
 func seek(h *hour, k name.Key, use func(it *pebble.Iterator) error) error {
 	if h.db == nil {
@@ -144,7 +175,7 @@ func seek(h *hour, k name.Key, use func(it *pebble.Iterator) error) error {
 		return err
 	}
 	err = use(it)
-	return errors.Join(err, it.Error(), it.Close())
+	return errors.Join(err, h.release(it))
 }
 
 func contentAt(it *pebble.Iterator) (content, error) {
@@ -184,6 +215,9 @@ func (s *Store) Replay(ctx context.Context, k name.Key, from uint64, yield func(
 				return nil
 			}
 		}
+		if len(batch) < replayBatchSize {
+			return nil
+		}
 		from = batch[len(batch)-1].Ext + 1
 	}
 	return ctx.Err()
@@ -196,20 +230,25 @@ const replayBatchSize = 256
 func (s *Store) replayBatch(k name.Key, from uint64) ([]Content, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	m := merge{}
+	_, steps := s.clock.now()
+	m := merge{at: -1}
 	defer m.close()
 	for _, h := range s.hours {
 		if err := m.open(h, k, from); err != nil {
 			return nil, err
 		}
 	}
-	var out []Content
+	if len(m.runs) == 0 {
+		return nil, nil
+	}
+	out := make([]Content, 0, replayBatchSize)
+	var bodies []byte // of many contents: one allocation each would take as long as the reading
 	for len(out) < replayBatchSize {
-		c, ok, err := m.next()
-		if err != nil || !ok {
+		c, h, err := m.next()
+		if err != nil || h == nil {
 			return out, err
 		}
-		out = append(out, Content{Ext: c.ext, Wall: c.wall, Producer: c.producer, Body: bytes.Clone(c.body)})
+		out = append(out, Content{Ext: c.ext, Wall: c.wall + h.lag(steps), Producer: c.producer(), Body: copyInto(&bodies, c.body)})
 	}
 	return out, nil
 }

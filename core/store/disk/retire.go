@@ -1,6 +1,8 @@
 package disk
 
 import (
+	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
@@ -13,23 +15,22 @@ import (
 
 // What the committer does with hours: it begins them, opens those again that failed, and removes them.
 
-// beginHour flushes the hour that ended and begins the next.
+// beginHour begins the next hour. The one before is only read from here on.
 func (s *Store) beginHour() error {
-	if old := s.active; old != nil {
-		// From here on it is only read. That its log can go saves time when the store is opened again.
-		if err := errors.Join(old.db.Flush(), old.guard.failed()); err != nil {
-			return fmt.Errorf("flush hour %s: %w", old.dir, err)
-		}
-	}
-	h := &hour{number: s.nextNumber(), start: s.cfg.Wall()}
+	wall, steps := s.clock.now()
+	h := &hour{number: s.nextNumber(), start: wall, begun: steps}
 	h.dir = s.cfg.FS.PathJoin(s.cfg.Dir, hourName(h.number, h.start))
 	if err := s.begin(h); err != nil {
 		return err
 	}
 	s.mu.Lock()
 	s.hours = append(s.hours, h)
+	if s.active != nil {
+		s.active.over = true
+	}
 	s.mu.Unlock()
 	s.active = h
+	s.wantSeal()
 	s.cfg.Event(Event{Kind: HourOpened, Dir: h.dir})
 	return s.retire()
 }
@@ -41,49 +42,72 @@ func (s *Store) full(h *hour) bool {
 	return s.cfg.MaxBytes > 0 && h.written > s.cfg.MaxBytes/share
 }
 
-// reopen closes the hours that failed and opens them again. While they are closed they cannot be read.
+// reopen closes the hours that failed and opens them again: the active one, what is kept, and those that are not sealed yet. Those that
+// cannot be opened for writing can still be read.
 func (s *Store) reopen() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	var err error
 	for _, h := range s.hours {
-		if h != s.active && h.number != 0 || h.db != nil && h.guard.failed() == nil {
+		if h.db != nil && !h.stuck && (h.sealed || h.guard.failed() == nil) || !h.sealing.TryLock() {
 			continue
 		}
 		_ = h.close() // it failed; what it says now is of no use
-		if err := s.shared.open(h, false); err != nil {
-			return err
-		}
+		err = errors.Join(err, s.shared.openFor(h))
+		h.sealing.Unlock()
 	}
-	return nil
+	s.wantSeal()
+	return err
 }
 
 // retire removes the hours that are past their retention, and the oldest ones while there are too many or the folder is
 // larger than MaxBytes. The active one stays.
 func (s *Store) retire() error {
-	for s.mustRetire() {
+	for {
+		event, must := s.mustRetire()
+		if !must {
+			return nil
+		}
 		h := s.hours[1]
 		if err := s.keepNewest(h); err != nil {
 			return fmt.Errorf("keep the newest of hour %s: %w", h.dir, err)
 		}
-		s.remove(h)
+		s.remove(h, event)
 		for _, p := range s.parts {
 			p.tell(&store.Completion{Done: store.DoneRetired, Hour: s.oldest()})
 		}
 	}
-	return nil
 }
 
-// mustRetire tells whether the oldest hour has to go. hours[0] is what is kept.
-func (s *Store) mustRetire() bool {
+// mustRetire tells whether the oldest hour has to go, and what that is called. hours[0] is what is kept.
+func (s *Store) mustRetire() (e EventKind, must bool) {
 	if len(s.hours) < 2 || s.hours[1] == s.active {
+		return 0, false
+	}
+	wall, steps := s.clock.now()
+	past := s.hours[1].past(wall, steps, s.cfg.hourMillis(), s.cfg.Retention)
+	switch {
+	case past && s.clock.trusted():
+		return HourRetired, true
+	case len(s.hours)-1 > maxHours || s.tooLarge():
+		if past {
+			return HourRetired, true
+		}
+		return HourDropped, true
+	}
+	return 0, false
+}
+
+func (s *Store) tooLarge() bool {
+	if s.cfg.MaxBytes == 0 {
 		return false
 	}
-	return s.hours[1].past(s.cfg.Wall(), s.cfg.hourMillis(), s.cfg.Retention) || len(s.hours)-1 > maxHours || s.tooLarge()
+	s.mu.RLock() // the sealer may open one again
+	defer s.mu.RUnlock()
+	return s.diskBytes() > s.cfg.MaxBytes
 }
 
-func (s *Store) tooLarge() bool { return s.cfg.MaxBytes > 0 && s.diskBytes() > s.cfg.MaxBytes }
-
-// diskBytes gives the size of all hours.
+// diskBytes gives the size of all hours. Store.mu is held.
 func (s *Store) diskBytes() uint64 {
 	total := uint64(0)
 	for _, h := range s.hours {
@@ -95,24 +119,32 @@ func (s *Store) diskBytes() uint64 {
 }
 
 // remove takes h out of the list, waits for its readers, and removes its directory.
-func (s *Store) remove(h *hour) {
+func (s *Store) remove(h *hour, event EventKind) {
+	h.sealing.Lock()
+	defer h.sealing.Unlock()
+	h.gone = true
 	s.mu.Lock()
 	s.hours = slices.DeleteFunc(s.hours, func(o *hour) bool { return o == h })
 	s.mu.Unlock()
 	err := errors.Join(h.close(), s.cfg.FS.RemoveAll(h.dir))
-	s.cfg.Event(Event{Kind: HourRetired, Dir: h.dir, Err: err})
+	if event == HourDropped {
+		s.stats.dropped.Add(1)
+	}
+	s.cfg.Event(Event{Kind: event, Dir: h.dir, Err: err})
 }
 
 // keepNewest copies the newest contents that a rule keeps from an hour that is about to go. What cannot be read of it is
 // reported and lost; what cannot be written is an error, and the hour stays.
 func (s *Store) keepNewest(h *hour) error {
+	s.mu.RLock() // the sealer may open one again
+	defer s.mu.RUnlock()
 	kept := s.hours[0]
-	if kept.db == nil {
+	if kept.db == nil || kept.stuck {
 		return errBroken
 	}
 	batch := kept.db.NewBatch()
 	defer batch.Close()
-	err := h.pointers(func(k name.Key, p pointer) error {
+	err := h.newest(func(k name.Key, p pointer) error {
 		if !s.cfg.KeepNewest(k) {
 			return nil
 		}
@@ -131,17 +163,20 @@ func (s *Store) keepOne(batch *pebble.Batch, h *hour, k name.Key, p pointer) err
 		if later.number <= h.number {
 			continue
 		}
-		newer := false
-		_, err := later.get(pointerKey(k), func(v []byte) error {
-			q, err := parsePointer(v)
-			newer = q.newest > p.newest
-			return err
-		})
-		if newer || err != nil {
+		q, found, err := later.newestOf(k)
+		if found && q.newest > p.newest || err != nil {
 			return err
 		}
 	}
 	_, err := h.get(contentKey(k, p.newest), func(v []byte) error {
+		c, err := parseContent(p.newest, v)
+		if err != nil {
+			return err
+		}
+		_, steps := s.clock.now()
+		v = bytes.Clone(v)
+		p.wall = c.wall + h.lag(steps)
+		binary.BigEndian.PutUint64(v, uint64(p.wall))
 		var ptr [pointerSize]byte
 		p.put(ptr[:])
 		return errors.Join(batch.DeleteRange(contentKey(k, 0), contentKey(k+1, 0), nil),

@@ -12,8 +12,10 @@ import (
 // Since gives the lowest content of k that arrived at or after wall (Unix ms); ok is false where there is none. It waits for the
 // disk: call it from a goroutine that may. What is queued and not yet written is not seen.
 func (s *Store) Since(ctx context.Context, k name.Key, wall int64) (ext uint64, ok bool, err error) {
+	_, steps := s.clock.now()
 	err = s.eachHour(ctx, func(h *hour) error {
-		if h.number > 0 && h.start+2*s.cfg.hourMillis() <= wall { // all in it is older
+		lag := h.lag(steps)
+		if h.number > 0 && h.start+lag+2*s.cfg.hourMillis() <= wall { // all in it is older
 			return nil
 		}
 		return seek(h, k, func(it *pebble.Iterator) error {
@@ -25,7 +27,7 @@ func (s *Store) Since(ctx context.Context, k name.Key, wall int64) (ext uint64, 
 				if ok && c.ext >= ext {
 					return nil
 				}
-				if c.wall >= wall {
+				if c.wall+lag >= wall {
 					ext, ok = c.ext, true
 				}
 			}

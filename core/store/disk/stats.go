@@ -5,7 +5,8 @@ import "sync/atomic"
 // counters are what the store's goroutines count.
 type counters struct {
 	refused, written, failures, groups, syncs atomic.Uint64
-	reads, readsRefused, readErrors, damaged  atomic.Uint64
+	reads, readsRefused, readErrors           atomic.Uint64
+	damaged, dropped                          atomic.Uint64
 }
 
 // Stats is what a [Store] did since it was opened, and what it holds.
@@ -21,6 +22,7 @@ type Stats struct {
 	ReadsRefused uint64 // the queue of reads was full
 	ReadErrors   uint64
 	Damaged      uint64 // hours set aside
+	Dropped      uint64 // hours removed before their time
 	DiskBytes    uint64
 }
 
@@ -35,6 +37,6 @@ func (s *Store) Stats() Stats {
 	return Stats{
 		Hours: len(s.hours) - 1, Queued: queued, Written: c.written.Load(), Refused: c.refused.Load(),
 		Failures: c.failures.Load(), Groups: c.groups.Load(), Syncs: c.syncs.Load(), Reads: c.reads.Load(),
-		ReadsRefused: c.readsRefused.Load(), ReadErrors: c.readErrors.Load(), Damaged: c.damaged.Load(), DiskBytes: s.diskBytes(),
+		ReadsRefused: c.readsRefused.Load(), ReadErrors: c.readErrors.Load(), Damaged: c.damaged.Load(), Dropped: c.dropped.Load(), DiskBytes: s.diskBytes(),
 	}
 }

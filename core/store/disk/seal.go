@@ -1,0 +1,111 @@
+package disk
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+// An hour that has ended is sealed: it is flushed, compacted once, and opened again for reading only. From then on it has one level of
+// tables, no write-ahead log and no memtable, and its files never change. A goroutine of its own does that, so that nobody waits for it
+// but an operator who closes the store: a compaction is not broken off.
+
+// sealedName is a file in an hour that says that there is nothing more to do with it.
+const sealedName = "SEALED"
+
+func (s *Store) sealLoop() {
+	defer s.done.Done()
+	for {
+		select {
+		case <-s.stop:
+			return
+		case <-s.toSeal:
+		}
+		for s.sealNext() {
+			select {
+			case <-s.stop:
+				return
+			default:
+			}
+		}
+	}
+}
+
+// wantSeal wakes the sealer.
+func (s *Store) wantSeal() {
+	select {
+	case s.toSeal <- struct{}{}:
+	default:
+	}
+}
+
+// sealNext seals the oldest hour that waits for it; false if there is none. One that fails waits until the sealer is woken again.
+func (s *Store) sealNext() (more bool) {
+	h := s.unsealed()
+	if h == nil {
+		return false
+	}
+	h.sealing.Lock() // it is not removed in the meantime
+	defer h.sealing.Unlock()
+	if h.gone {
+		return true
+	}
+	err := s.seal(h)
+	if err != nil {
+		s.cfg.Event(Event{Kind: SealFailed, Dir: h.dir, Err: err})
+	}
+	return err == nil
+}
+
+func (s *Store) unsealed() *hour {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	for _, h := range s.hours {
+		if h.number > 0 && h.over && !h.sealed && !h.stuck && h.db != nil && h.guard.failed() == nil {
+			return h
+		}
+	}
+	return nil
+}
+
+func (s *Store) seal(h *hour) error {
+	if err := compact(h); err != nil {
+		return fmt.Errorf("seal hour %s: %w", h.dir, err)
+	}
+	if err := s.writeFile(h.dir, sealedName, ""); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	err := errors.Join(h.close(), s.shared.open(h, true))
+	h.sealed = true
+	return err
+}
+
+// compact completes the pointers of an hour and makes one level of it.
+func compact(h *hour) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = errors.Join(h.guard.failed(), fmt.Errorf("pebble: %v", p))
+		}
+	}()
+	// Pebble tries a flush that fails again for ever: then this ends, and the hour is opened again.
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	broken := h.guard.broken
+	go func() {
+		select {
+		case <-broken:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	last := pointerKey(pointerKeyMax)
+	if err := h.db.Compact(ctx, contentKey(0, 0), last, false); err != nil {
+		return errors.Join(err, h.guard.failed())
+	}
+	if err := h.pointAll(); err != nil { // now that there is one level to look through
+		return err
+	}
+	return errors.Join(h.db.Compact(ctx, pointerKey(0), last, false), h.guard.failed())
+}

@@ -1,0 +1,206 @@
+package disk
+
+import (
+	"errors"
+	"io"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
+)
+
+// waitSealed waits until no hour is left to seal.
+func (n *node) waitSealed() {
+	n.t.Helper()
+	for end := time.Now().Add(20 * time.Second); n.store.unsealed() != nil; n.poll() {
+		if time.Now().After(end) {
+			n.t.Fatal("an hour is not sealed after 20 s")
+		}
+	}
+}
+
+func TestHoursThatEndedAreSealed(t *testing.T) {
+	fs := vfs.NewMem()
+	set := settings{fs: fs, shard: durable, clock: newClock(), disk: Config{MemTableBytes: 64 << 10}}
+	n := set.start(t)
+	filler := strings.Repeat("x", 500)
+	for hour := range 3 {
+		for i := range uint32(200) {
+			n.keep(key(int(i%5)), uint32(hour)*200+i+1, filler)
+		}
+		n.committed(key(4), uint32(hour)*200+200)
+		n.pass(time.Hour)
+	}
+	n.store1(key(9), 1, "the last hour")
+	n.waitSealed()
+	check := func() {
+		t.Helper()
+		for _, h := range n.store.hours[1 : len(n.store.hours)-1] {
+			if !h.sealed || !n.store.exists(h.dir, sealedName) {
+				t.Fatalf("hour %s is not sealed", h.dir)
+			}
+			if err := h.db.Set([]byte("x"), nil, nil); !errors.Is(err, pebble.ErrReadOnly) {
+				t.Errorf("hour %s can be written: %v", h.dir, err)
+			}
+			m := h.db.Metrics()
+			for level := range m.Levels[:6] {
+				if files := m.Levels[level].TablesCount; files != 0 {
+					t.Errorf("hour %s has %d tables on level %d", h.dir, files, level)
+				}
+			}
+		}
+		for i := range uint32(600) {
+			n.wantExact(key(int(i%200%5)), i+1, filler)
+		}
+		n.wantNewest(key(4), 600, filler)
+		n.wantReplayed(key(0), 120)
+	}
+	check()
+	n.stop()
+	n = set.start(t)
+	check()
+	n.stop()
+}
+
+// A disk on which there is no room to seal an hour holds it as it is, and it is sealed later.
+func TestNoRoomToSeal(t *testing.T) {
+	full := &noTables{}
+	set := settings{fs: errorfs.Wrap(vfs.NewMem(), full), shard: durable, clock: newClock()}
+	n := set.start(t)
+	defer n.stop()
+	n.store1(key(1), 1, "x")
+	n.pass(time.Hour)
+	full.on.Store(true)
+	n.store1(key(1), 2, "y")
+	n.event(SealFailed)
+	n.wantExact(key(1), 1, "x")
+	n.store1(key(1), 3, "z")
+	full.on.Store(false)
+	for minute := 0; minute < 20 && !n.sealedFirst(); minute++ {
+		n.clock.waitTimer(housekeeping)
+		n.pass(housekeeping)
+		for end := time.Now().Add(time.Second); !n.sealedFirst() && time.Now().Before(end); {
+			n.poll()
+		}
+	}
+	if !n.sealedFirst() {
+		t.Fatal("it is not sealed when there is room again")
+	}
+	n.wantExact(key(1), 1, "x")
+	n.wantNewest(key(1), 3, "z")
+}
+
+func (n *node) sealedFirst() bool {
+	n.store.mu.RLock()
+	defer n.store.mu.RUnlock()
+	return n.store.hours[1].sealed
+}
+
+// noTables is a disk with no room for tables.
+type noTables struct{ on atomic.Bool }
+
+func (f *noTables) MaybeError(op errorfs.Op) error {
+	if f.on.Load() && isTable(op.Path) && op.Kind == errorfs.OpCreate {
+		return syscall.ENOSPC
+	}
+	return nil
+}
+
+func (f *noTables) String() string { return "no room for tables" }
+
+// A folder of format 1, as an earlier zmesh has left it: BEGUN is empty, contents have pointers beside them, nothing is sealed.
+func TestFolderOfFormat1IsMigrated(t *testing.T) {
+	fs := vfs.NewMem()
+	set := settings{fs: fs, shard: durable, clock: newClock()}
+	old := makeFormat1(t, fs, set.clock.Wall())
+	set.clock.pass(10 * time.Minute)
+	n := set.start(t)
+	n.waitSealed()
+	n.wantNewest(key(1), 7, "newest")
+	n.store1(key(1), 8, "goes on")
+	n.stop()
+	n = set.start(t)
+	defer n.stop()
+	n.wantNewest(key(1), 8, "goes on")
+	n.wantExact(key(1), 7, "newest")
+	if line, _ := n.store.readFile("data/store", formatName); line != formatLine {
+		t.Errorf("FORMAT says %q", line)
+	}
+	if !n.store.exists(old, sealedName) {
+		t.Error("the old hour is not sealed")
+	}
+}
+
+// makeFormat1 writes a folder by hand.
+func makeFormat1(t *testing.T, fs vfs.FS, wall int64) (dir string) {
+	t.Helper()
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	dir = "data/store/" + hourName(1, wall)
+	must(fs.MkdirAll(dir, 0o700))
+	file := func(path, text string) {
+		f, err := fs.Create(path, vfs.WriteCategoryUnspecified)
+		must(err)
+		_, err = io.WriteString(f, text)
+		must(errors.Join(err, f.Sync(), f.Close()))
+	}
+	db, err := pebble.Open(dir, &pebble.Options{FS: fs, FormatMajorVersion: pebble.FormatNewest, Logger: newGuard(fs, nil)})
+	must(err)
+	for _, c := range []struct {
+		seq, newest uint32
+		payload     string
+	}{{6, 6, "older"}, {7, 7, "newest"}, {90000, 7, "far ahead, and not believed"}} {
+		body := bodyOf(key(1), c.seq, c.payload)
+		value := make([]byte, contentHeader+len(body))
+		putContent(value, wall, flagProducer, body)
+		must(db.Set(contentKey(key(1), 1<<24|uint64(c.seq)), value, pebble.Sync))
+		var ptr [pointerSize]byte
+		(&pointer{newest: 1<<24 | uint64(c.newest), wall: wall, producer: true, published: true}).put(ptr[:])
+		must(db.Set(pointerKey(key(1)), ptr[:], pebble.Sync))
+	}
+	must(db.Close())
+	file(dir+"/"+begunName, "")
+	file("data/store/"+formatName, "zmesh-store 1\n")
+	return dir
+}
+
+// The number of a content that is on disk only stays with its first bytes (P-17).
+func TestP17ConflictWithWhatIsOnDiskOnly(t *testing.T) {
+	set := settings{fs: vfs.NewMem(), shard: durable, clock: newClock()}
+	n := set.start(t)
+	for i := range uint32(10) {
+		n.store1(key(1), i+1, label(int(i+1)))
+	}
+	n.pass(time.Hour)
+	n.store1(key(1), 11, label(11))
+	n.stop()
+	n = set.start(t)
+	n.putFrom(key(1), 5, "other bytes", false)
+	if body, st := n.shard(key(1)).Exact(key(1), 5); body == nil || st.String() != "uncommitted" {
+		t.Errorf("before the disk was asked: %v", st)
+	}
+	n.committed(key(1), 5) // whoever waits for the number is answered from the disk
+	n.wantExact(key(1), 5, label(5))
+	n.putFrom(key(1), 6, label(6), false)
+	n.committed(key(1), 6)
+	n.wantExact(key(1), 6, label(6))
+	n.keep(key(1), 12, "and a new one")
+	n.committed(key(1), 12)
+	if st := n.shard(key(1)).Stats(); st.Conflicts != 1 {
+		t.Errorf("%d conflicts, want 1", st.Conflicts)
+	}
+	n.wantReplayed(key(1), 12)
+	n.stop()
+	n = set.start(t)
+	n.wantExact(key(1), 5, label(5))
+	n.stop()
+}
