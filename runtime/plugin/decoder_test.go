@@ -21,7 +21,7 @@ import (
 // Every vector of the decoders that ship passes in wasm too: they travel in the manifest, and a decoder that fails them is not
 // loaded. The count makes sure that none was left behind on the way.
 func TestShippedDecodersPassTheirVectors(t *testing.T) {
-	for name, count := range map[string]int{"milesight": 6, "cayenne-lpp": 13, "bthome-v2": 39, "senml": 10, "mbus": 16} {
+	for name, count := range map[string]int{"milesight": 6, "cayenne-lpp": 15, "bthome-v2": 39, "senml": 10, "mbus": 16} {
 		src := builtin(t, name)
 		r, err := Inspect(src)
 		if err != nil || r.Vectors != count || len(r.Problems) > 0 || r.Name != name {
@@ -54,16 +54,25 @@ func TestShippedDecodersPassTheirVectors(t *testing.T) {
 	}
 }
 
-func TestDecodeOnce(t *testing.T) {
+// decodeOnce runs a decoder on one payload.
+func decodeOnce(ctx context.Context, src Source, req Request, config []byte, cacheDir string) (d Decoded, err error) {
+	err = UseOnce(ctx, src, config, cacheDir, func(m *Manager, name string) error {
+		d, err = m.Decode(ctx, name, req)
+		return err
+	})
+	return d, err
+}
+
+func TestUseOnce(t *testing.T) {
 	payload, _ := hex.DecodeString("03670001")
-	d, err := DecodeOnce(t.Context(), builtin(t, "milesight"), Request{Payload: payload}, []byte("{}"), "")
+	d, err := decodeOnce(t.Context(), builtin(t, "milesight"), Request{Payload: payload}, []byte("{}"), "")
 	if err != nil || len(d.Records) != 1 || d.Records[0].Number != 25.6 || d.Records[0].Unit != "Cel" || d.Consumed != 4 {
 		t.Errorf("%+v, %v", d, err)
 	}
-	if _, err := DecodeOnce(t.Context(), builtin(t, "milesight"), Request{Payload: payload}, []byte("[]"), ""); err == nil {
+	if _, err := decodeOnce(t.Context(), builtin(t, "milesight"), Request{Payload: payload}, []byte("[]"), ""); err == nil {
 		t.Error("an array is no configuration")
 	}
-	if _, err := DecodeOnce(t.Context(), builtin(t, "best-route"), Request{Payload: payload}, nil, cache); !errors.Is(err, ErrKind) {
+	if _, err := decodeOnce(t.Context(), builtin(t, "best-route"), Request{Payload: payload}, nil, cache); !errors.Is(err, ErrKind) {
 		t.Errorf("a strategy decodes: %v", err)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"math"
 	"strings"
 	"testing"
@@ -292,5 +293,52 @@ func TestSlowDecoderHoldsUpOnlyItsCallers(t *testing.T) {
 	close(release)
 	if err := <-slow; err != nil {
 		t.Error(err)
+	}
+}
+
+// What a person writes for a value becomes a record of the quantity that it must be, or a sentence about what else it could be.
+func TestAssign(t *testing.T) {
+	both := Schema{
+		{Name: "temperature", Unit: "Cel", Type: Number, Channel: AnyChannel, Encoded: true},
+		{Name: "humidity", Unit: "%RH", Type: Number, Channel: NoChannel, Encoded: true},
+		{Name: "open", Type: Bool, Channel: NoChannel, Encoded: true},
+		{Name: "raw", Type: Bytes, Channel: NoChannel, Encoded: true},
+		{Name: "battery", Unit: "%EL", Type: Number, Channel: NoChannel, Decoded: true},
+	}
+	lone := both[1:3]
+	any := Schema{{Channel: NoChannel, Encoded: true, Decoded: true}}
+	for _, c := range []struct {
+		schema     Schema
+		text, hint string
+		want       string // name, channel, unit and value
+	}{
+		{lone, "50", "", "humidity -1 %RH 50"},
+		{lone, "true", "", "open -1  true"},
+		{lone, "50 %RH", "x", "humidity -1 %RH 50"},
+		{both, "21.5", "temp", "temperature -1 Cel 21.5"},
+		{both, "21.5", "humidity", "humidity -1 %RH 21.5"},
+		{both, "temperature=21.5", "", "temperature -1 Cel 21.5"},
+		{both, "temperature_3=-1e1", "", "temperature 3 Cel -10"},
+		{both, "humidity_3=1", "", "humidity_3 -1  1"}, // it has no channels: the check says so
+		{both, "raw=0aFF", "", "raw -1  [10 255]"},
+		{both, "temperature=294 K", "", "temperature -1 K 294"}, // another unit: the check says so
+		{any, "temperature=21.5 Cel", "", "temperature -1 Cel 21.5"},
+		{any, "a_1=true", "", "a_1 -1  true"},
+		{any, "note=a = b", "", "note -1  a = b"},
+		{nil, "x=5", "", "x -1  5"},
+		{both, "50", "", "say which quantity it is, NAME=VALUE: the decoder encodes temperature on a channel (number, Cel), humidity"},
+		{both, "50", "pressure", "say which quantity"},
+		{both, "50 V", "temp", "say which quantity"},
+		{any, "50", "temperature", "say which quantity it is, NAME=VALUE: the decoder encodes any name (any)"},
+		{nil, "50", "", "does not say what it encodes"},
+	} {
+		r, err := c.schema.Assign(c.text, c.hint)
+		got := fmt.Sprintf("%s %d %s %v", r.Name, r.Channel, r.Unit, r.Value())
+		if err != nil {
+			got = err.Error()
+		}
+		if got != c.want && (err == nil || !strings.Contains(got, c.want)) {
+			t.Errorf("%q with hint %q: %q, want %q", c.text, c.hint, got, c.want)
+		}
 	}
 }

@@ -67,22 +67,31 @@ func Inspect(src Source) (*Report, error) {
 	return r, nil
 }
 
-// DecodeOnce loads a decoder, runs it on one payload and closes it: `zmesh decode`. config is a JSON object or empty. The
+// UseOnce loads a decoder under a name, lets something be done with it and closes it: `zmesh decode`. config is a JSON object or empty. The
 // plugin is granted nothing. cacheDir keeps it compiled for the next time; without one it is interpreted, which is quicker for once.
-func DecodeOnce(ctx context.Context, src Source, req Request, config []byte, cacheDir string) (Decoded, error) {
+func UseOnce(ctx context.Context, src Source, config []byte, cacheDir string, use func(m *Manager, name string) error) error {
 	spec := Spec{Name: "decoder", Source: src}
 	if len(config) > 0 {
 		if err := json.Unmarshal(config, &spec.Config); err != nil {
-			return Decoded{}, fmt.Errorf("the configuration is no JSON object: %w", err)
+			return fmt.Errorf("the configuration is no JSON object: %w", err)
 		}
 	}
 	m, err := NewManager(Options{Pool: 1, CacheDir: cacheDir, Interpret: cacheDir == ""})
 	if err != nil {
-		return Decoded{}, err
+		return err
 	}
 	defer m.Close()
 	if err := m.Load(ctx, spec); err != nil {
-		return Decoded{}, err
+		return err
 	}
-	return m.Decode(ctx, spec.Name, req)
+	return use(m, spec.Name)
+}
+
+// DescribeOnce gives what a decoder says of itself, without granting it anything; see [UseOnce].
+func DescribeOnce(ctx context.Context, src Source) (s Schema, err error) {
+	err = UseOnce(ctx, src, nil, "", func(m *Manager, name string) error {
+		s, err = m.Describe(name)
+		return err
+	})
+	return s, err
 }

@@ -3,6 +3,7 @@ package plugin
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -124,6 +125,11 @@ func (s Schema) outside(d *Decoded) {
 	}
 }
 
+// CanEncode tells whether a quantity is described as encoded.
+func (s Schema) CanEncode() bool {
+	return slices.ContainsFunc(s, func(f Field) bool { return f.Encoded })
+}
+
 // encodes lists what can be encoded, for errors.
 func (s Schema) encodes() string {
 	var list []string
@@ -132,8 +138,12 @@ func (s Schema) encodes() string {
 			list = append(list, s[i].String())
 		}
 	}
-	if len(list) == 0 {
+	const most = 8 // in one sentence
+	switch {
+	case len(list) == 0:
 		return "nothing"
+	case len(list) > most:
+		return strings.Join(list[:most], ", ") + fmt.Sprintf(" and %d more (zmesh decode --describe lists them)", len(list)-most)
 	}
 	return strings.Join(list, ", ")
 }

@@ -5,12 +5,15 @@ import (
 	"strings"
 )
 
-// units are those of the SenML registry that a record may have: RFC 8428, section 12.1, and RFC 8798, sections 2 and 3. Where the
-// registry gives several spellings of a thing, those that it does not recommend are taken too: devices send them.
+// units are those of the SenML registry that a record may have: RFC 8428, section 12.1, and RFC 8798, sections 2 and 3, and what was
+// registered after them. Held against two copies of the registry that agree on the RFCs' units: sys/include/senml.h of RIOT-OS (commit
+// 23607e80), which has NTU and the last line as well, and the type Unit of Microsoft's jacdac. Units that the registry does not
+// recommend are taken too: devices send them.
 var units = set(`m kg g s A K cd mol Hz rad sr N Pa J W C V F Ohm S Wb T H Cel lm lx Bq Gy Sv kat m2 m3 l m/s m/s2 m3/s l/s W/m2 cd/m2
  bit bit/s lat lon pH dB dBW Bspl count / % %RH %EL EL 1/s 1/min beat/min beats S/m
  B VA VAs var vars J/m kg/m3 deg NTU
- ms min h MHz kW kVA kvar Ah Wh kWh varh kvarh kVAh Wh/km KiB GB Mbit/s B/s MB/s mV mA dBm ug/m3 mm/h m/h ppm /100 /1000 hPa mm cm km km/h`)
+ ms min h MHz kW kVA kvar Ah Wh kWh varh kvarh kVAh Wh/km KiB GB Mbit/s B/s MB/s mV mA dBm ug/m3 mm/h m/h ppm /100 /1000 hPa mm cm km km/h
+ ppb ppt VAh mg/l ug/l g/l`)
 
 // quantities are names whose unit is checked: it must be one of these. A name that is a quantity with a suffix, like
 // temperature_outside, is checked as well. Other names may have any unit of the registry.

@@ -1,4 +1,4 @@
-// Command cayenne-lpp decodes Cayenne Low Power Payload: a row of channel, type and value, big-endian. It knows the original types
+// Command cayenne-lpp decodes and encodes Cayenne Low Power Payload: a row of channel, type and value, big-endian. It knows the original types
 // and the extended ones that are in wide use; the table below is the whole format.
 //
 // A type that is not in the table has an unknown length, so decoding ends there with an error, and what stood before it counts.
@@ -161,6 +161,24 @@ func (p *part) number(b []byte) float64 {
 		raw -= 1 << bits
 	}
 	return float64(raw)
+}
+
+// Describe implements [guest.Describer].
+func (cayenne) Describe(s *guest.Schema) {
+	for i := range kinds {
+		k := &kinds[i]
+		help := "type " + decimal(k.code)
+		if len(k.parts) > 1 {
+			help += ", all its parts together and in order"
+		}
+		for _, p := range k.parts {
+			v := guest.Number(p.name, 0, p.unit)
+			if k.flag {
+				v = guest.Bool(p.name, false)
+			}
+			s.Both(v.On(abi.AnyChannel), help)
+		}
+	}
 }
 
 func decimal(n byte) string {

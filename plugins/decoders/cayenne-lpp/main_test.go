@@ -1,7 +1,9 @@
 package main
 
 import (
+	"bytes"
 	"encoding/hex"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -75,4 +77,45 @@ func FuzzDecode(f *testing.F) {
 			t.Errorf("%d of %d bytes", d.Consumed, len(payload))
 		}
 	})
+}
+
+// Whatever is decoded without an error is encoded to the same bytes again, but for switches that are neither 0 nor 1.
+func FuzzThereAndBack(f *testing.F) {
+	f.Add([]byte{0x01, 0x67, 0xff, 0xd7, 2, 0x71, 1, 2, 3, 4, 5, 6})
+	f.Fuzz(func(t *testing.T, payload []byte) {
+		if len(payload) > 500 {
+			return
+		}
+		d, err := guest.RunDecoder(cayenne{}, guest.Values{}, 0, 0, nil, payload)
+		r := vectors.Of(d.Records)
+		if err != nil || len(r.Errors)+len(r.Warnings) > 0 || len(payload) == 0 {
+			return
+		}
+		back, err := guest.RunEncoder(cayenne{}, guest.Values{}, 0, 0, nil, d.Records)
+		if err != nil || len(back.Records) != 1 || !bytes.Equal(back.Records[0].Value, payload) {
+			t.Errorf("%x: %+v, %v", payload, back, err)
+		}
+	})
+}
+
+func TestWhatIsNotEncoded(t *testing.T) {
+	number := func(name, unit string, channel int32, n float64) abi.Record {
+		return abi.Record{Tag: abi.TagValue, Type: abi.TypeNumber, Channel: channel, Name: []byte(name), Unit: []byte(unit), Bits: math.Float64bits(n)}
+	}
+	for want, list := range map[string][]abi.Record{
+		"wants a channel":    {number("temperature", "Cel", -1, 20)},
+		"from 0 to 255":      {number("temperature", "Cel", 256, 20)},
+		"is no type":         {number("speed", "m/s", 1, 20)},
+		"all parts of one":   {number("acceleration_x", "m/s2", 1, 1), number("acceleration_y", "m/s2", 1, 1)},
+		"acceleration_y is ": {number("acceleration_y", "m/s2", 1, 1)},
+		"latitude is no":     {number("latitude", "lat", 1, 1), number("longitude", "lon", 2, 1), number("altitude", "m", 1, 1)},
+		"beyond what its 2":  {number("temperature", "Cel", 1, -3276.9)},
+		"beyond what its 1":  {number("humidity", "%RH", 1, 128)},
+		"humidity is beyond": {number("humidity", "%RH", 1, -1)},
+	} {
+		d, err := guest.RunEncoder(cayenne{}, guest.Values{}, 0, 0, nil, list)
+		if err != nil || len(d.Records) != 1 || d.Records[0].Tag != abi.TagError || !strings.Contains(string(d.Records[0].Value), want) {
+			t.Errorf("%+v, %v, want %q", d, err, want)
+		}
+	}
 }

@@ -72,6 +72,20 @@ func (milesight) Decode(p *guest.Payload, out *guest.Records) {
 	out.Consumed(len(p.Bytes))
 }
 
+// Describe implements [guest.Describer].
+func (milesight) Describe(s *guest.Schema) {
+	for _, v := range []guest.Value{
+		guest.Number("battery", 0, "%EL"), guest.Number("temperature", 0, "Cel"), guest.Number("humidity", 0, "%RH"), guest.Bool("leakage", false),
+		guest.Number("activity", 0, ""), guest.Bool("open", false), guest.Number("illuminance", 0, "lx"), guest.Number("light_visible_infrared", 0, ""),
+		guest.Number("light_infrared", 0, ""), guest.Number("co2", 0, "ppm"), guest.Number("tvoc", 0, ""), guest.Number("pressure", 0, "hPa"),
+		guest.Number("pm2_5", 0, "ug/m3"), guest.Number("pm10", 0, "ug/m3"), guest.Number("distance", 0, "mm"), guest.Number("device_class", 0, ""),
+		guest.Text("protocol_version", ""), guest.Text("hardware_version", ""), guest.Text("firmware_version", ""), guest.Text("serial_number", ""),
+		guest.Bool("power_on", true).As(abi.Event),
+	} {
+		s.Decodes(v, "")
+	}
+}
+
 func find(channel, kind byte) *field {
 	for i := range fields {
 		if fields[i].channel == channel && fields[i].kind == kind {

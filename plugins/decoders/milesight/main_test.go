@@ -58,6 +58,29 @@ func TestDeviceInformation(t *testing.T) {
 	}
 }
 
+// Everything in the table is described, with its unit.
+func TestDescribe(t *testing.T) {
+	d, err := guest.RunDescribe(milesight{}, guest.Values{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	described := map[string]bool{}
+	for _, r := range d.Records {
+		described[string(r.Name)+" "+string(r.Unit)] = true
+	}
+	for _, f := range fields {
+		got, err := guest.RunDecoder(milesight{}, guest.Values{}, 0, 0, nil, append([]byte{f.channel, f.kind}, make([]byte, f.size)...))
+		if err != nil || len(got.Records) == 0 {
+			t.Errorf("%x %x: %+v, %v", f.channel, f.kind, got, err)
+		}
+		for _, r := range got.Records {
+			if !described[string(r.Name)+" "+string(r.Unit)] {
+				t.Errorf("%s in %s is not described", r.Name, r.Unit)
+			}
+		}
+	}
+}
+
 func FuzzDecode(f *testing.F) {
 	f.Add([]byte{0x01, 0x75, 0x5c, 0x03, 0x67, 0x34, 0x01})
 	f.Fuzz(func(t *testing.T, payload []byte) {

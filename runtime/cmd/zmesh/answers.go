@@ -33,10 +33,11 @@ type senML struct {
 	Name   string   `json:"n"`
 	Unit   string   `json:"u,omitempty"`
 	Value  *float64 `json:"v,omitempty"`
+	Sum    *float64 `json:"s,omitempty"`
 	String *string  `json:"vs,omitempty"`
 	Bool   *bool    `json:"vb,omitempty"`
 	Data   *string  `json:"vd,omitempty"` // base64url, as RFC 8428 has it
-	Time   float64  `json:"t,omitempty"`  // seconds from the time of receipt
+	Time   float64  `json:"t,omitempty"`  // seconds from the time of receipt; from 2^28 on Unix time
 }
 
 // brokenError says that a content came and cannot be read.
@@ -110,6 +111,8 @@ func (r *senML) text() string {
 	switch {
 	case r.Value != nil:
 		v = fmt.Sprintf("%g", *r.Value)
+	case r.Sum != nil:
+		v = fmt.Sprintf("%g", *r.Sum)
 	case r.String != nil:
 		v = *r.String
 	case r.Bool != nil:

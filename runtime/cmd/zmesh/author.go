@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -110,14 +111,15 @@ func (e *env) pluginSign() *cobra.Command {
 
 func (e *env) pluginInspect() *cobra.Command {
 	return &cobra.Command{
-		Use: "inspect FILE|builtin:NAME", Short: "What a module says of itself, without running it", Args: cobra.ExactArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error {
+		Use: "inspect FILE|builtin:NAME", Short: "What a module says of itself; a decoder is run, with nothing granted, to describe itself", Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
 			r, err := plugin.Inspect(sourceOf(args[0]))
 			if err != nil {
 				return err
 			}
+			schema, unknown := e.schemaOf(c.Context(), r, args[0])
 			if e.json {
-				return e.printJSON(r)
+				return e.printJSON(inspected{r, fieldLines(schema)})
 			}
 			fmt.Fprintf(e.out, "%s %s %s by %s\n%s\n", r.Kind, r.Name, r.Version, or(r.Vendor, "(nobody)"), r.Description)
 			fmt.Fprintf(e.out, "abi           %s\ndigest        %s\nsize          %d bytes, %d vectors\n", r.ABI, r.Digest, r.Size, r.Vectors)
@@ -126,9 +128,33 @@ func (e *env) pluginInspect() *cobra.Command {
 			for _, p := range r.Problems {
 				fmt.Fprintf(e.out, "problem       %s\n", p)
 			}
+			if unknown != nil {
+				fmt.Fprintf(e.out, "schema        not known: %s\n", unknown)
+			}
+			if schema != nil {
+				e.fieldTable(fieldLines(schema))
+			}
 			return nil
 		},
 	}
+}
+
+// inspected is a report with what a decoder describes; empty if it describes nothing.
+type inspected struct {
+	*plugin.Report
+	Schema []fieldLine `json:"schema"`
+}
+
+// schemaOf gives what a decoder describes, or why that is not known; neither of a plugin that describes nothing.
+func (e *env) schemaOf(ctx context.Context, r *plugin.Report, file string) (plugin.Schema, error) {
+	if r.Kind != plugin.KindDecoder || len(r.Problems) > 0 {
+		return nil, nil
+	}
+	s, err := plugin.DescribeOnce(ctx, sourceOf(file))
+	if errors.Is(err, plugin.ErrNoDescribe) {
+		return nil, nil
+	}
+	return s, err
 }
 
 func listed(texts []string) string {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/zmesh/zmesh/runtime/config"
 	"github.com/zmesh/zmesh/runtime/plugin"
+	"github.com/zmesh/zmesh/sdk/guest/vectors"
 	"github.com/zmesh/zmesh/sdk/node"
 )
 
@@ -75,12 +76,21 @@ func (d *decoders) load(ctx context.Context, name string) (err error) {
 
 func senMLRecord(r *plugin.Record) senML {
 	out := senML{Name: r.Name, Unit: r.Unit, Time: r.Offset.Seconds()}
+	if !r.Time.IsZero() {
+		out.Time = float64(r.Time.UnixMilli()) / 1000
+	}
 	if r.Channel != plugin.NoChannel {
 		out.Name = fmt.Sprintf("%s_%d", r.Name, r.Channel)
+	}
+	if r.Statistic != plugin.NoStatistic && r.Statistic != plugin.Sum { // SenML has a place for sums only
+		out.Name += "." + vectors.Statistics[r.Statistic]
 	}
 	switch r.Type {
 	case plugin.Number:
 		out.Value = &r.Number
+		if r.Statistic == plugin.Sum {
+			out.Value, out.Sum = nil, &r.Number
+		}
 	case plugin.Text:
 		out.String = &r.Text
 	case plugin.Bool:
@@ -92,36 +102,77 @@ func senMLRecord(r *plugin.Record) senML {
 	return out
 }
 
+// decoding are the flags of decode.
+type decoding struct {
+	file, payload, at, config, variables string
+	values                               []string
+	describe                             bool
+	port                                 uint16
+}
+
 func (t *tools) decodeCommand() *cobra.Command {
-	var file, payload, at, vars string
-	var port uint16
-	cmd := &cobra.Command{Use: "decode --plugin FILE|builtin:NAME --hex H", Short: "Run a decoder on one payload", RunE: func(c *cobra.Command, _ []string) error {
-		if file == "" || payload == "" {
-			return usage("decode wants --plugin FILE|builtin:NAME and --hex H")
-		}
-		b, err := hex.DecodeString(payload)
-		if err != nil {
-			return usage("--hex: %w", err)
-		}
-		req := plugin.Request{Payload: b, Port: port}
-		if at != "" {
-			if req.Received, err = time.Parse(time.RFC3339, at); err != nil {
-				return usage("--time: %w", err)
+	var d decoding
+	cmd := &cobra.Command{
+		Use: "decode --plugin FILE|builtin:NAME (--hex H | --encode [NAME=]VALUE... | --describe)", Short: "Run a decoder on one payload, the way back, or let it describe itself",
+		RunE: func(c *cobra.Command, _ []string) error {
+			if d.file == "" || d.payload == "" && d.values == nil && !d.describe {
+				return usage("decode wants --plugin FILE|builtin:NAME, and one of --hex H, --encode [NAME=]VALUE and --describe")
 			}
+			return t.runDecoder(c.Context(), &d)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&d.file, "plugin", "", "the decoder: `FILE` or builtin:NAME")
+	f.StringVar(&d.payload, "hex", "", "the payload, decrypted, in `HEX`")
+	f.StringArrayVar(&d.values, "encode", nil, "a value that is to be encoded, `[NAME=]VALUE[ UNIT]`; can be given more than once")
+	f.BoolVar(&d.describe, "describe", false, "print what there can be in a payload, and what can be encoded")
+	f.Uint16Var(&d.port, "port", 0, "port, where the format has one")
+	f.StringVar(&d.at, "time", "", "time of receipt, RFC 3339")
+	f.StringVar(&d.config, "config-json", "", "the decoder's configuration, a JSON object")
+	f.StringVar(&d.variables, "variables-json", "", "the device's variables, a JSON object")
+	cmd.MarkFlagsMutuallyExclusive("hex", "encode", "describe")
+	return cmd
+}
+
+// runDecoder does what the flags ask for.
+func (t *tools) runDecoder(ctx context.Context, d *decoding) error {
+	b, err := hex.DecodeString(d.payload)
+	if err != nil {
+		return usage("--hex: %w", err)
+	}
+	at := time.Time{}
+	if d.at != "" {
+		if at, err = time.Parse(time.RFC3339, d.at); err != nil {
+			return usage("--time: %w", err)
 		}
-		got, err := plugin.DecodeOnce(c.Context(), sourceOf(file), req, []byte(vars), "")
+	}
+	variables := map[string]any{}
+	if d.variables != "" {
+		if err := json.Unmarshal([]byte(d.variables), &variables); err != nil {
+			return usage("--variables-json: %w", err)
+		}
+	}
+	return plugin.UseOnce(ctx, sourceOf(d.file), []byte(d.config), "", func(m *plugin.Manager, name string) error {
+		switch {
+		case d.describe:
+			return t.describe(m, name)
+		case d.values != nil:
+			list, err := assign(m, name, d.values, "")
+			if err != nil {
+				return err
+			}
+			got, err := m.Encode(ctx, name, plugin.EncodeRequest{Records: list, Port: d.port, Now: at, Variables: variables})
+			if err != nil {
+				return err
+			}
+			return t.printEncoded(&got)
+		}
+		got, err := m.Decode(ctx, name, plugin.Request{Payload: b, Port: d.port, Received: at, Variables: variables})
 		if err != nil {
 			return err
 		}
 		return t.printDecoded(got)
-	}}
-	f := cmd.Flags()
-	f.StringVar(&file, "plugin", "", "the decoder: `FILE` or builtin:NAME")
-	f.StringVar(&payload, "hex", "", "the payload, decrypted, in `HEX`")
-	f.Uint16Var(&port, "port", 0, "port, where the format has one")
-	f.StringVar(&at, "time", "", "time of receipt, RFC 3339")
-	f.StringVar(&vars, "config-json", "", "the decoder's configuration, a JSON object")
-	return cmd
+	})
 }
 
 // printDecoded prints records; errors of the payload make the command fail after what could be read.

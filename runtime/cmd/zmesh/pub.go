@@ -10,7 +10,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -22,9 +21,10 @@ import (
 
 // payloadFlags say what is published.
 type payloadFlags struct {
-	text, hex, file, value string
-	lines, confirm         bool
-	seq                    uint32
+	text, hex, file string
+	values          []string
+	lines, confirm  bool
+	seq             uint32
 }
 
 // forms are the flags that a payload can be given by: exactly one of them.
@@ -49,7 +49,7 @@ func (t *tools) pubCommand() *cobra.Command {
 	f.StringVar(&p.text, "text", "", "publish this `TEXT`")
 	f.StringVar(&p.hex, "hex", "", "publish these bytes, in `HEX`")
 	f.StringVar(&p.file, "file", "", "publish what is in `FILE`")
-	f.StringVar(&p.value, "value", "", "publish a `NUMBER` as text")
+	f.StringArrayVar(&p.values, "value", nil, "publish `[NAME=]VALUE[ UNIT]`, encoded by the stream's decoder, more than once if it takes that; without a decoder a number as text")
 	f.BoolVar(&p.lines, "lines", false, "publish each line of standard input")
 	f.BoolVar(&p.confirm, "confirm", false, "wait until the first hop has stored it, and print its durability class")
 	f.Uint32Var(&p.seq, "seq", 0, "number it `N` (default: the next of the producer's own watermark)")
@@ -71,11 +71,7 @@ func (p *payloadFlags) check(given func(string) bool) (once []byte, err error) {
 		}
 	case given("file"):
 		return readPayload(p.file)
-	case given("value"):
-		if _, err := strconv.ParseFloat(p.value, 64); err != nil {
-			return nil, usage("--value %q is no number", p.value)
-		}
-		return []byte(p.value), nil
+	case given("value"): // what it is says the stream
 	default:
 		once = []byte(p.text)
 	}
@@ -108,6 +104,11 @@ func (s *session) pub(ctx context.Context, p *payloadFlags, once []byte) (err er
 	st, err := s.stream(s.name)
 	if err != nil {
 		return err
+	}
+	if p.values != nil {
+		if once, err = s.valuePayload(ctx, p.values); err != nil {
+			return err
+		}
 	}
 	out := &publication{session: s, stream: st, confirm: p.confirm, next: counting(p.seq)}
 	if p.seq == 0 {
