@@ -96,8 +96,17 @@ type Source struct {
 	Licence string `json:"licence"`
 }
 
+// Bounds of a file: its vectors run each time the decoder is loaded.
+const (
+	MaxSize    = 1 << 20 // bytes
+	MaxVectors = 1000
+)
+
 // Read reads a file of vectors. Keys that it does not know are mistakes.
 func Read(data []byte) (*File, error) {
+	if len(data) > MaxSize {
+		return nil, fmt.Errorf("vectors: %d bytes, and there may be %d", len(data), MaxSize)
+	}
 	f := &File{}
 	d := json.NewDecoder(bytes.NewReader(data))
 	d.DisallowUnknownFields()
@@ -106,6 +115,9 @@ func Read(data []byte) (*File, error) {
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		return nil, errors.New("vectors: something follows after the end")
+	}
+	if len(f.Vectors) > MaxVectors {
+		return nil, fmt.Errorf("vectors: there are %d, and there may be %d", len(f.Vectors), MaxVectors)
 	}
 	for i := range f.Vectors {
 		if err := f.Vectors[i].check(); err != nil {

@@ -219,3 +219,17 @@ func TestWanted(t *testing.T) {
 		}
 	}
 }
+
+func TestBounds(t *testing.T) {
+	vector := `{"id":"a","payload":"","errors":["x"]}`
+	many := func(n int) []byte { return []byte(`{"vectors":[` + strings.Repeat(vector+",", n-1) + vector + `]}`) }
+	if f, err := Read(many(MaxVectors)); err != nil || len(f.Vectors) != MaxVectors {
+		t.Error(err)
+	}
+	if _, err := Read(many(MaxVectors + 1)); err == nil || !strings.Contains(err.Error(), "there may be 1000") {
+		t.Error(err)
+	}
+	if _, err := Read(make([]byte, MaxSize+1)); err == nil || !strings.Contains(err.Error(), "there may be 1048576") {
+		t.Error(err)
+	}
+}
