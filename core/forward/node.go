@@ -302,6 +302,7 @@ func (n *Node) faceUp(f *Face) {
 }
 
 func (n *Node) faceDown(f *Face) {
+	n.eachWorker(func(w *Worker) { w.tellFace(f, false) }) // before its routes are gone
 	n.rib.FaceDown(n.now.Mono, f.id)
 	n.eachWorker(func(w *Worker) { w.faceDown(f) })
 }

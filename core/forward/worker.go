@@ -241,7 +241,6 @@ func (w *Worker) keepHouse() {
 
 // faceDown ends what was expected from a face (P-16, P-17): an Interest that waits for it counts as returned.
 func (w *Worker) faceDown(f *Face) {
-	w.tellFace(f, false)
 	names := w.producers.Len()
 	w.producers.DropFace(f.id)
 	w.known.set = false
