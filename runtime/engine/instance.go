@@ -28,6 +28,7 @@ type Instance struct {
 	idle    api.Function // nil: none
 	given   int64        // fuel at the beginning of the call
 	expired atomic.Bool
+	born    time.Time
 
 	ticks time.Duration // of the clock that is not granted
 	seed  uint64        // of the randomness that is not granted
@@ -59,7 +60,7 @@ var ErrDead = errors.New("the instance is dead")
 // Instantiate makes an instance: memory, start-up code, arena, configuration. config is a list of values as in
 // abi.AppendValues; empty: an empty list. What goes wrong in the guest is a [Trap].
 func (m *Module) Instantiate(ctx context.Context, config []byte) (*Instance, error) {
-	i := &Instance{mod: m, given: m.opt.StartFuel}
+	i := &Instance{mod: m, given: m.opt.StartFuel, born: time.Now()}
 	i.ctx = &instanceContext{context.Background(), i} // not of ctx: the instance outlives the call
 	guest, err := m.runtime.InstantiateModule(i.ctx, m.code, wazero.NewModuleConfig().WithName("").WithStartFunctions())
 	if err != nil {
@@ -276,6 +277,12 @@ func (i *Instance) MaxOutput() int { return i.mod.opt.MaxOutput }
 
 // Memory is the size of the linear memory in bytes.
 func (i *Instance) Memory() uint64 { return uint64(i.mem.Size()) }
+
+// MaxMemory is what it may have in bytes.
+func (i *Instance) MaxMemory() uint64 { return i.mod.opt.memory(i.mod.Manifest) }
+
+// Born is when it was made.
+func (i *Instance) Born() time.Time { return i.born }
 
 // Dead tells whether the instance has trapped or was closed.
 func (i *Instance) Dead() bool { return i.dead }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/zmesh/zmesh/runtime/engine"
@@ -26,7 +27,7 @@ func (decoderTrade) options(o *engine.Options) {
 }
 
 func (decoderTrade) crew(_ context.Context, p *loaded, v *version, first *engine.Instance) (crew, error) {
-	c := &pool{plugin: p, v: v, free: make(chan *engine.Instance, p.manager.opt.Pool), slots: make(chan struct{}, p.manager.opt.Pool)}
+	c := &pool{plugin: p, v: v, began: first.Memory(), free: make(chan *engine.Instance, p.manager.opt.Pool), slots: make(chan struct{}, p.manager.opt.Pool)}
 	c.slots <- struct{}{}
 	c.free <- first
 	return c, nil
@@ -36,15 +37,18 @@ func (decoderTrade) crew(_ context.Context, p *loaded, v *version, first *engine
 type pool struct {
 	plugin *loaded
 	v      *version
+	began  uint64 // bytes of memory that an instance begins with
 	free   chan *engine.Instance
 	slots  chan struct{} // one for each instance that there is
 	users  sync.WaitGroup
+	slow   atomic.Int64 // calls that took too long, until the Manager has heard of them
+	rest   atomic.Uint64
 }
 
 // Decode runs a decoder by name. It blocks while all instances of its pool are at work. An error means that there is no answer
 // at all, a trap among others (*engine.Trap): the consumer has the raw bytes.
 func (m *Manager) Decode(ctx context.Context, name string, req Request) (d Decoded, err error) {
-	err = m.decoder(ctx, name, func(v *version, i *engine.Instance) error {
+	err = m.decoder(ctx, name, req.key, func(v *version, i *engine.Instance) error {
 		d, err = decode(v, i, &req)
 		return err
 	})
@@ -55,7 +59,7 @@ func (m *Manager) Decode(ctx context.Context, name string, req Request) (d Decod
 }
 
 // decoder lets a call work with an instance of a decoder, once one is free. Traps are counted and told.
-func (m *Manager) decoder(ctx context.Context, name string, work func(*version, *engine.Instance) error) error {
+func (m *Manager) decoder(ctx context.Context, name string, input func() uint64, work func(*version, *engine.Instance) error) error {
 	p, err := m.find(name)
 	if err != nil {
 		return err
@@ -66,19 +70,46 @@ func (m *Manager) decoder(ctx context.Context, name string, work func(*version, 
 	}
 	defer pool.users.Done()
 	p.calls.Add(1)
-	i, err := pool.take(ctx)
-	if err != nil {
-		return err
+	if list := pool.v.killers.any(); list != nil {
+		if _, ok := list[input()]; ok {
+			p.skipped.Add(1)
+			return ErrSkipped
+		}
 	}
-	defer pool.give(i)
-	err = work(pool.v, i)
+	err = pool.work(ctx, work)
 	var trap *engine.Trap
 	if errors.As(err, &trap) {
 		p.traps.Add(1)
-		p.report(accident{version: pool.v, trap: err})
+		p.report(accident{version: pool.v, trap: err, input: input()})
 	}
 	return err
 }
+
+// ErrSkipped says that an input was not handed to a decoder, because it has just killed an instance of this version.
+var ErrSkipped = errors.New("this input has killed an instance of the decoder, and is not tried again for a while")
+
+// work does something with an instance. One that takes too long is counted, and after ten times as long ended, if it can be.
+func (p *pool) work(ctx context.Context, do func(*version, *engine.Instance) error) error {
+	i, err := p.take(ctx)
+	if err != nil {
+		return err
+	}
+	defer p.give(i)
+	limit, start := p.plugin.spec.Limits.callTime(), time.Now()
+	timer := time.AfterFunc(patience*limit, i.Expire)
+	err = do(p.v, i)
+	timer.Stop()
+	took := time.Since(start)
+	p.plugin.took.add(uint64(took))
+	p.plugin.fuel.add(uint64(max(i.Spent(), 0)))
+	if took >= limit {
+		p.slow.Add(1)
+	}
+	return err
+}
+
+// key is what a payload is known by that has killed an instance: all but its time.
+func (r *Request) key() uint64 { return keyOf(fmt.Append(nil, r.Port, r.Variables, r.Payload)) }
 
 // enterPool keeps the pool at work from being closed until users.Done.
 func (p *loaded) enterPool() (*pool, error) {
@@ -89,6 +120,9 @@ func (p *loaded) enterPool() (*pool, error) {
 		return nil, fmt.Errorf("it is %s: %w", l.what(), ErrKind)
 	}
 	pool, ok := l.crew.(*pool)
+	if _, resting := l.crew.(nobody); resting && l.kind == KindDecoder {
+		return nil, ErrQuarantined
+	}
 	if !ok {
 		return nil, fmt.Errorf("it is %s: %w", l.what(), ErrKind)
 	}
@@ -119,13 +153,26 @@ func (p *pool) take(ctx context.Context) (*engine.Instance, error) {
 
 // give puts an instance back, or ends it if it has trapped.
 func (p *pool) give(i *engine.Instance) {
-	if i.Dead() {
+	if p.rest.Add(1)%restEvery == 0 && !i.Dead() {
+		if err := i.Idle(); err != nil {
+			p.plugin.traps.Add(1)
+			p.plugin.report(accident{version: p.v, trap: err})
+		}
+	}
+	old := !i.Dead() && p.plugin.outgrown(i, p.began)
+	if old {
+		p.plugin.recycled.Add(1)
+	}
+	if old || i.Dead() {
 		i.Close()
 		<-p.slots
 		return
 	}
 	p.free <- i
 }
+
+// restEvery is how many calls of a pool there are for one run of the idle hook, by whoever has made the last of them.
+const restEvery = 16
 
 // begin has nothing to do: callers come by what of the plugin is live.
 func (p *pool) begin() {}
@@ -144,6 +191,11 @@ func (p *pool) close() {
 		}
 	}
 }
+
+// tend has nothing to do: an instance that is given back is looked at.
+func (p *pool) tend(context.Context, time.Time) {}
+
+func (p *pool) watch(bool) int { return int(p.slow.Swap(0)) }
 
 // mend has nothing to do: whoever finds no free instance makes one.
 func (p *pool) mend(context.Context) (int, error) { return 0, nil }

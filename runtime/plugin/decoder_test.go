@@ -154,14 +154,14 @@ func TestHostileDecoders(t *testing.T) {
 	} {
 		m, journal := manager(t, Options{Pool: 1})
 		load(t, m, "d", handMade(decoderGuest(out)))
-		for range 3 {
+		for k := range byte(3) {
 			var trap *engine.Trap
-			if _, err := m.Decode(t.Context(), "d", Request{Payload: []byte{1, 2, 3}}); !errors.As(err, &trap) {
+			if _, err := m.Decode(t.Context(), "d", Request{Payload: []byte{1, 2, k}}); !errors.As(err, &trap) {
 				t.Errorf("%s: %v, want a trap", name, err)
 			}
 			await(t, journal, "trapped")
 		}
-		if st := m.List()[0]; st.Traps != 3 || !strings.Contains(st.LastTrap.Input, "010203") {
+		if st := m.List()[0]; st.Traps != 3 || !strings.Contains(st.LastTrap.Input, "010202") {
 			t.Errorf("%s: %+v", name, st)
 		}
 	}

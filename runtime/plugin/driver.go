@@ -116,7 +116,10 @@ func (m *Manager) Driver(ctx context.Context, name string) (*DriverLink, error) 
 	if l != nil {
 		c, _ = l.crew.(*driverCrew)
 	}
-	if c == nil {
+	switch {
+	case c == nil && l != nil && l.kind == KindDriver:
+		return nil, fmt.Errorf("driver %q: %w", name, ErrQuarantined)
+	case c == nil:
 		return nil, fmt.Errorf("driver %q: it is %s: %w", name, l.what(), ErrKind)
 	}
 	i, err := l.version.module.Instantiate(ctx, l.version.config)
@@ -166,7 +169,7 @@ func (d *DriverLink) Run(now time.Duration, items []driver.Item, r *driver.Resul
 		if err != nil {
 			d.failed(s, err)
 		}
-		s.leave()
+		d.rise(s)
 		items = items[n:]
 	}
 }
@@ -229,13 +232,17 @@ func (d *DriverLink) Close() {
 
 // add puts an instance into a place that is new.
 func (c *seats) add(p *place, i *engine.Instance) {
+	c.mu.Lock()
 	c.places = append(c.places, p)
+	c.mu.Unlock()
 	p.current.Store(c.seat(i))
 }
 
 // remove takes a place out in which nobody works any more.
 func (c *seats) remove(p *place) {
-	c.places = slices.DeleteFunc(c.places, func(o *place) bool { return o == p })
+	c.mu.Lock()
+	c.places = slices.DeleteFunc(slices.Clone(c.places), func(o *place) bool { return o == p })
+	c.mu.Unlock()
 	if s := p.current.Swap(nil); s != nil {
 		c.bury(s)
 	}

@@ -36,7 +36,7 @@ var (
 // Encode goes the way back: records to a payload, through the decoder's pool like Decode. Records that cannot be, or that the decoder
 // does not describe as encoded, are an error before the plugin sees any.
 func (m *Manager) Encode(ctx context.Context, name string, req EncodeRequest) (e Encoded, err error) {
-	err = m.decoder(ctx, name, func(v *version, i *engine.Instance) error {
+	err = m.decoder(ctx, name, func() uint64 { return keyOf(fmt.Append(nil, "encode ", req)) }, func(v *version, i *engine.Instance) error {
 		e, err = encode(v, i, &req)
 		return err
 	})

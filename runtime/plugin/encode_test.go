@@ -274,7 +274,7 @@ func TestSlowDecoderHoldsUpOnlyItsCallers(t *testing.T) {
 	if err := m.Swap(t.Context(), "strategy", handMade(sender(3))); err != nil {
 		t.Error(err)
 	}
-	if err := m.Unload("quick"); err != nil {
+	if err := m.Unload(t.Context(), "quick"); err != nil {
 		t.Error(err)
 	}
 	if n := len(m.List()); n != 2 {

@@ -1,6 +1,7 @@
 package plugin
 
 import (
+	"context"
 	"sync"
 	"time"
 )
@@ -9,22 +10,52 @@ import (
 type Entry struct {
 	Time   time.Time `json:"time"`
 	Plugin string    `json:"plugin"`
-	What   string    `json:"what"`             // loaded | swapped | unloaded | refused | trapped | replaced
+	What   string    `json:"what"`             // loaded | swapped | rolled back | unloaded | refused | trapped | replaced | returned | quarantined | resumed | slow | forgotten
+	Who    string    `json:"who"`              // configuration | operator, perhaps with who that is | node: by itself
 	Digest string    `json:"digest,omitempty"` // of the version that it is about
-	From   string    `json:"from,omitempty"`   // swap: digest of the version before
+	From   string    `json:"from,omitempty"`   // digest of the version that it takes the place of
+	Input  string    `json:"input,omitempty"`  // trapped: digest of the input that killed the instance; it is not handed to this version again for a while
 	Why    string    `json:"why,omitempty"`
 }
 
-// journal keeps the last steps in memory, and hands each on: where one on disk comes in.
+// ByNode is who acts where nobody asked for it.
+const ByNode = "node"
+
+type whoKey struct{}
+
+// As gives a context in which Load, Swap, Rollback and Unload are somebody's doing, for the journal.
+func As(ctx context.Context, who string) context.Context {
+	return context.WithValue(ctx, whoKey{}, who)
+}
+
+// By gives whose doing something is.
+func By(ctx context.Context) string {
+	if who, ok := ctx.Value(whoKey{}).(string); ok {
+		return who
+	}
+	return ByNode
+}
+
+// journal keeps the last steps in memory, and all on disk where there is a file.
 type journal struct {
 	now  func() time.Time
 	also func(Entry)
 
 	mu   sync.Mutex
 	list []Entry
+	file *journalFile // nil: none
 }
 
 const journalSize = 1000
+
+// note writes a step down. It may wait for the disk.
+func (p *loaded) note(e Entry) {
+	e.Plugin = p.name
+	if e.Who == "" {
+		e.Who = ByNode
+	}
+	p.manager.journal.add(e)
+}
 
 func (j *journal) add(e Entry) {
 	e.Time = j.now()
@@ -33,15 +64,26 @@ func (j *journal) add(e Entry) {
 		j.list = append(j.list[:0], j.list[1:]...)
 	}
 	j.list = append(j.list, e)
+	j.file.add(&e)
 	j.mu.Unlock()
 	if j.also != nil {
 		j.also(e)
 	}
 }
 
-// Journal gives the steps kept in memory, oldest first.
+// Journal gives the last steps, oldest first: those of earlier times too, where they are kept on disk.
 func (m *Manager) Journal() []Entry {
 	m.journal.mu.Lock()
 	defer m.journal.mu.Unlock()
 	return append([]Entry(nil), m.journal.list...)
+}
+
+// JournalTrouble is why the journal could not be written to disk the last time; nil if it was.
+func (m *Manager) JournalTrouble() error {
+	m.journal.mu.Lock()
+	defer m.journal.mu.Unlock()
+	if m.journal.file == nil {
+		return nil
+	}
+	return m.journal.file.trouble
 }

@@ -2,6 +2,7 @@ package plugin
 
 import (
 	"context"
+	"time"
 
 	"github.com/zmesh/zmesh/runtime/engine"
 )
@@ -19,11 +20,13 @@ const (
 // BestRoute is the name of the strategy that is built into the core and needs no module.
 const BestRoute = "best-route"
 
-// Source is where a module comes from. Exactly one field is set.
+// Source is where a module comes from. Exactly one of the first three fields is set.
 type Source struct {
 	Path    string // a file
 	Builtin string // one that ships in the binary, by name
 	Bytes   []byte // the module itself, as the admin API receives it
+
+	Was string // of Bytes: where they came from, for people
 }
 
 // Spec is what a plugin is loaded with.
@@ -43,7 +46,8 @@ const (
 	StateProvisioning State = "provisioning" // being compiled
 	StateValidating   State = "validating"   // its vectors run
 	StateRunning      State = "running"
-	StateClosing      State = "closing" // no longer reachable; the last call in it ends
+	StateQuarantined  State = "quarantined" // it trapped too often: it does nothing until its pause is over
+	StateClosing      State = "closing"     // no longer reachable; the last call in it ends
 )
 
 // trade is what differs from kind to kind in the life of a plugin.
@@ -75,6 +79,13 @@ type crew interface {
 
 	// mend puts fresh instances in where some have trapped, and gives how many. Why one could not be made is the error.
 	mend(context.Context) (int, error)
+
+	// tend does what can wait for a quiet moment: idle hooks, an instance in place of one that is too old or too large, a spare.
+	tend(ctx context.Context, now time.Time)
+
+	// watch gives how many calls are found to last longer than the plugin's call_time, each once, and expires those that last far longer. It
+	// is called every watchEvery; late says that it comes late.
+	watch(late bool) (slow int)
 
 	// tell adds its counts to a status.
 	tell(*Status)

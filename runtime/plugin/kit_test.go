@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/zmesh/zmesh/core/forward"
 	"github.com/zmesh/zmesh/runtime/engine/wasmtest"
@@ -79,14 +80,16 @@ func strategyOf(t testing.TB, m *Manager, name string, worker int) forward.Strat
 // await reads the journal up to an entry.
 func await(t testing.TB, entries <-chan Entry, what string) Entry {
 	t.Helper()
-	for {
+	late := time.After(30 * time.Second)
+	for seen := []string{}; ; {
 		select {
 		case e := <-entries:
 			if e.What == what {
 				return e
 			}
-		case <-t.Context().Done():
-			t.Fatalf("no %q in the journal", what)
+			seen = append(seen, e.What)
+		case <-late:
+			t.Fatalf("no %q in the journal, only %v", what, seen)
 		}
 	}
 }

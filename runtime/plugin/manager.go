@@ -26,6 +26,9 @@ type Options struct {
 	// that decode a few payloads.
 	Interpret bool
 
+	// JournalFile keeps the journal over restarts, within 2 MiB; its folder is made. Empty: it is kept in memory, the last 1,000 steps.
+	JournalFile string
+
 	// Compiler compiles what is not in CacheDir in a process of its own. nil, or without a CacheDir: modules are compiled in this
 	// process.
 	Compiler *engine.Compiler
@@ -51,6 +54,8 @@ type Manager struct {
 	ctx    context.Context
 	cancel context.CancelFunc
 	done   chan struct{} // the repairer has ended
+
+	watched chan struct{} // who watches has ended
 }
 
 // loaded is a plugin under a name.
@@ -67,9 +72,19 @@ type loaded struct {
 	gate  sync.RWMutex // held for reading while a caller enters the pool of live, for writing while live is replaced
 	state atomic.Value // State
 
-	calls, traps, swaps atomic.Uint64 // of pools; what has places counts there
-	lastTrap            atomic.Pointer[TrapReport]
-	accidents           accidents
+	// The rest of the life cycle, under mu.
+	previous atomic.Pointer[former] // what to come back to; nil: nothing
+	recent   []time.Time            // traps within the window
+	pause    time.Duration          // the last one in quarantine
+	until    time.Time              // when it ends
+	resumed  time.Time              // when the last one ended
+	saidSlow time.Time
+
+	calls, traps, swaps, returned, recycled atomic.Uint64 // calls and traps of pools; what has places counts there
+	skipped                                 atomic.Uint64
+	fuel, took                              histogram // of pools
+	lastTrap                                atomic.Pointer[TrapReport]
+	accidents                               accidents
 }
 
 // live is what of a plugin is at work. It is replaced, never changed.
@@ -94,7 +109,7 @@ var (
 	ErrClosed  = errors.New("the node is stopping")
 )
 
-// NewManager makes an empty one. It starts one goroutine, which Close ends.
+// NewManager makes an empty one. It starts two goroutines, which Close ends.
 func NewManager(opt Options) (*Manager, error) {
 	if opt.Workers < 0 || opt.Pool < 0 {
 		return nil, fmt.Errorf("plugin: %d workers and a pool of %d: want none below 0", opt.Workers, opt.Pool)
@@ -108,11 +123,19 @@ func NewManager(opt Options) (*Manager, error) {
 	}
 	m := &Manager{
 		opt: opt, plugins: map[string]*loaded{}, holders: map[string][]*StrategyHolder{}, links: map[string][]*DriverLink{},
-		wake: make(chan struct{}, 1), done: make(chan struct{}),
+		wake: make(chan struct{}, 1), done: make(chan struct{}), watched: make(chan struct{}),
 	}
 	m.journal = journal{now: opt.Now, also: opt.Journal}
+	if opt.JournalFile != "" {
+		file, list, err := openJournal(opt.JournalFile, maxJournal)
+		if err != nil {
+			return nil, err
+		}
+		m.journal.file, m.journal.list = file, list[max(len(list)-journalSize, 0):]
+	}
 	m.ctx, m.cancel = context.WithCancel(context.Background())
 	go m.repair()
+	go m.watch()
 	return m, nil
 }
 
@@ -127,10 +150,10 @@ func (m *Manager) Load(ctx context.Context, spec Spec) error {
 	v, err := m.bringUp(ctx, p, spec.Source)
 	if err != nil {
 		m.forget(p)
-		m.journal.add(Entry{Plugin: spec.Name, What: "refused", Why: err.Error()})
+		p.note(Entry{What: "refused", Who: By(ctx), Why: err.Error()})
 		return fmt.Errorf("load plugin %q: %w", spec.Name, err)
 	}
-	m.journal.add(Entry{Plugin: spec.Name, What: "loaded", Digest: v.module.Digest, Why: spec.Source.String()})
+	p.note(Entry{What: "loaded", Who: By(ctx), Digest: v.module.Digest, Why: spec.Source.String()})
 	return nil
 }
 
@@ -183,6 +206,9 @@ func (m *Manager) provision(ctx context.Context, p *loaded, src Source) (*versio
 		return nil, nil, fmt.Errorf("it is a %s, and %q is a %s: %w", kind, p.name, l.kind, ErrKind)
 	}
 	v := &version{source: src, since: m.opt.Now()}
+	if src.Builtin == "" {
+		v.code = code
+	}
 	if v.config, err = encodeConfig(info.Manifest, p.spec.Config); err != nil {
 		return nil, nil, err
 	}
@@ -219,24 +245,24 @@ func (m *Manager) run(ctx context.Context, p *loaded, v *version, first *engine.
 		return errors.Join(err, v.module.Close())
 	}
 	if n := v.module.Activate(); n > 0 {
-		m.journal.add(Entry{Plugin: p.name, What: "forgotten", Digest: v.module.Digest, Why: fmt.Sprintf("%d values of another state schema", n)})
+		p.note(Entry{What: "forgotten", Digest: v.module.Digest, Why: fmt.Sprintf("%d values of another state schema", n)})
 	}
 	crew.begin()
 	before := p.replace(&live{kind: kind, version: v, crew: crew})
 	p.state.Store(StateRunning)
-	m.cleanUp(p.name, before)
+	m.cleanUp(p, before)
 	return nil
 }
 
 // cleanUp closes what is no longer at work, once nobody is in it. What cannot be closed is in the journal: the step that it
 // belongs to is done all the same.
-func (m *Manager) cleanUp(name string, before *live) {
+func (m *Manager) cleanUp(p *loaded, before *live) {
 	if before == nil {
 		return
 	}
 	before.crew.close()
 	if err := before.version.module.Close(); err != nil {
-		m.journal.add(Entry{Plugin: name, What: "refused", Digest: before.version.module.Digest, Why: "clean up: " + err.Error()})
+		p.note(Entry{What: "refused", Digest: before.version.module.Digest, Why: "clean up: " + err.Error()})
 	}
 }
 
@@ -252,15 +278,22 @@ func (m *Manager) Swap(ctx context.Context, name string, src Source) error {
 	if p.gone {
 		return fmt.Errorf("swap: %q: %w", name, ErrUnknown)
 	}
-	from := p.live.Load().version.module.Digest
+	return m.swap(ctx, p, src, "swapped")
+}
+
+// swap replaces the version at work by another. p.mu is held.
+func (m *Manager) swap(ctx context.Context, p *loaded, src Source, what string) error {
+	state, from := p.state.Load(), formerOf(p.live.Load().version)
 	v, err := m.bringUp(ctx, p, src)
 	if err != nil {
-		p.state.Store(StateRunning)
-		m.journal.add(Entry{Plugin: name, What: "refused", Digest: from, Why: "swap to " + src.String() + ": " + err.Error()})
-		return fmt.Errorf("swap plugin %q, which runs on as it was: %w", name, err)
+		p.state.Store(state)
+		p.note(Entry{What: "refused", Who: By(ctx), Digest: from.digest, Why: "not " + what + " to " + src.String() + ": " + err.Error()})
+		return fmt.Errorf("swap plugin %q, which runs on as it was: %w", p.name, err)
 	}
 	p.swaps.Add(1)
-	m.journal.add(Entry{Plugin: name, What: "swapped", Digest: v.module.Digest, From: from, Why: src.String()})
+	p.recent, p.pause = nil, 0
+	p.previous.Store(from)
+	p.note(Entry{What: what, Who: By(ctx), Digest: v.module.Digest, From: from.digest, Why: src.String()})
 	return nil
 }
 
@@ -276,7 +309,7 @@ func (m *Manager) find(name string) (*loaded, error) {
 }
 
 // Unload takes a plugin out. Strategies handed out by it decide as best-route from then on, until one of that name is loaded.
-func (m *Manager) Unload(name string) error {
+func (m *Manager) Unload(ctx context.Context, name string) error {
 	p, err := m.find(name)
 	if err != nil {
 		return fmt.Errorf("unload: %w", err)
@@ -289,9 +322,13 @@ func (m *Manager) Unload(name string) error {
 	p.state.Store(StateClosing)
 	before := p.replace(nil)
 	before.crew.stop()
-	m.cleanUp(name, before)
+	m.cleanUp(p, before)
 	m.forget(p)
-	m.journal.add(Entry{Plugin: name, What: "unloaded", Digest: before.version.module.Digest})
+	if ctx == m.ctx {
+		p.note(Entry{What: "unloaded", Digest: before.version.module.Digest, Why: "the node stops"})
+		return nil
+	}
+	p.note(Entry{What: "unloaded", Who: By(ctx), Digest: before.version.module.Digest})
 	return nil
 }
 
@@ -311,11 +348,14 @@ func (m *Manager) Close() error {
 	m.mu.Unlock()
 	m.cancel()
 	<-m.done
+	<-m.watched
 	var errs []error
 	for _, name := range names {
-		if err := m.Unload(name); err != nil && !errors.Is(err, ErrUnknown) {
+		if err := m.Unload(m.ctx, name); err != nil && !errors.Is(err, ErrUnknown) {
 			errs = append(errs, err)
 		}
 	}
-	return errors.Join(errs...)
+	m.journal.mu.Lock()
+	defer m.journal.mu.Unlock()
+	return errors.Join(append(errs, m.journal.file.close())...)
 }

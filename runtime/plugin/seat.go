@@ -2,9 +2,12 @@ package plugin
 
 import (
 	"context"
+	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/zmesh/zmesh/runtime/engine"
+	"github.com/zmesh/zmesh/sdk/guest/abi"
 )
 
 // seat is an instance that one place works with: a worker of the node, a link. Whoever works there enters and leaves it for each
@@ -12,10 +15,22 @@ import (
 type seat struct {
 	crew     *seats
 	instance *engine.Instance
-	features uint64 // that the instance relies on
-	schema   uint64 // of what the host keeps for it
+	features uint64    // that the instance relies on
+	schema   uint64    // of what the host keeps for it
+	memory   uint64    // bytes that it began with
+	began    time.Time // of a call that is measured
 	state    atomic.Int32
 	left     chan struct{} // closed by the worker when it leaves a seat that was retired under it
+
+	resting atomic.Pointer[chan struct{}] // closed when the Manager, who is in it between two calls, has left; nil: nobody is
+	input   uint64                        // key of the input at hand, set by who has a trap to report; 0: none
+
+	// Of the Manager, with the plugin's lock held.
+	known          bool          // it has been looked at
+	before, rested uint64        // calls of its place when it was last looked at, and when the idle hook last ran
+	looked         time.Time     // when its memory and age were looked at
+	seen           uint64        // calls of its place when watch last came
+	lasted         time.Duration // how long it has been at the same call
 }
 
 // States of a seat.
@@ -54,29 +69,68 @@ func (s *seat) retire() {
 type place struct {
 	current atomic.Pointer[seat]
 
-	calls, traps atomic.Uint64
+	calls, traps, skipped atomic.Uint64
+	fuel, took            histogram // units, and ns, of one call in measured
 }
 
-// sit enters the seat that is there; nil: there is none. The caller leaves it.
+// measured is how many calls one is measured of: a look at the clock takes as long as a third of a small decision.
+const measured = 64
+
+// sit enters the seat that is there; nil: there is none. The caller leaves it with rise.
 func (p *place) sit() *seat {
 	s := p.current.Load()
 	for s != nil && !s.enter() {
+		if rest := s.resting.Load(); rest != nil && !waitFor(*rest) {
+			p.replace(s, &engine.Trap{In: abi.ExportIdle, Item: -1, Cause: engine.ErrTime})
+		}
 		s = p.current.Load() // it was swapped in between: retired only after the next one was there
 	}
-	if s != nil {
-		p.calls.Add(1)
+	if s != nil && p.calls.Add(1)%measured == 0 {
+		s.began = time.Now()
 	}
 	return s
 }
 
-// failed takes out a seat whose instance is dead, once, and has it replaced. It does not wait.
-func (p *place) failed(s *seat, cause error) {
-	if !s.instance.Dead() {
-		return
+// restPatience is how long a call waits for an idle hook to end. To collect a small Go guest's garbage takes one to two ms.
+const restPatience = 5 * time.Millisecond
+
+func waitFor(rest <-chan struct{}) bool {
+	timer := time.NewTimer(restPatience)
+	defer timer.Stop()
+	select {
+	case <-rest:
+		return true
+	case <-timer.C:
+		return false
 	}
+}
+
+// rise leaves a seat.
+func (p *place) rise(s *seat) {
+	if !s.began.IsZero() {
+		p.took.add(uint64(time.Since(s.began)))
+		p.fuel.add(uint64(max(s.instance.Spent(), 0)))
+		s.began = time.Time{}
+	}
+	s.leave()
+}
+
+// failed takes out a seat whose instance is dead, once. It does not wait: the spare steps in, or the place is empty until the Manager has
+// looked after it.
+func (p *place) failed(s *seat, cause error) {
+	if s.instance.Dead() {
+		p.replace(s, cause)
+	}
+}
+
+func (p *place) replace(s *seat, cause error) {
 	p.traps.Add(1)
-	if p.current.CompareAndSwap(s, nil) {
-		s.crew.plugin.report(accident{seat: s, trap: cause})
+	next := s.crew.spare.Swap(nil)
+	switch {
+	case p.current.CompareAndSwap(s, next):
+		s.crew.plugin.report(accident{seat: s, trap: cause, input: s.input})
+	case next != nil: // a swap came first
+		s.crew.spare.Store(next)
 	}
 }
 
@@ -84,9 +138,13 @@ func (p *place) failed(s *seat, cause error) {
 type seats struct {
 	plugin  *loaded
 	version *version
+	mu      sync.Mutex // of places, for who tells of them without the plugin's lock
 	places  []*place
 	first   []*seat // of each place, until begin
 	begun   []*seat // which close retires
+	spare   atomic.Pointer[seat]
+
+	unspared bool // no spare can be made
 }
 
 // newSeats makes an instance for each place. On an error it has closed them all.
@@ -112,6 +170,7 @@ func newSeats(ctx context.Context, p *loaded, v *version, places []*place, first
 // seat makes one that close retires.
 func (c *seats) seat(i *engine.Instance) *seat {
 	s := &seat{crew: c, instance: i, features: i.Features(), schema: c.version.stateID(), left: make(chan struct{})}
+	s.memory, s.looked = i.Memory(), time.Now()
 	c.begun = append(c.begun, s)
 	return s
 }
@@ -141,6 +200,11 @@ func (c *seats) mend(ctx context.Context) (n int, err error) {
 		if p.current.Load() != nil {
 			continue
 		}
+		if s := c.spare.Swap(nil); s != nil {
+			p.current.Store(s)
+			n++
+			continue
+		}
 		i, err := c.version.module.Instantiate(ctx, c.version.config)
 		if err != nil {
 			return n, err
@@ -163,9 +227,13 @@ func (c *seats) bury(s *seat) {
 }
 
 func (c *seats) tell(s *Status) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	for _, p := range c.places {
 		s.Calls += p.calls.Load()
 		s.Traps += p.traps.Load()
+		s.Skipped += p.skipped.Load()
+		s.fuel, s.took = append(s.fuel, &p.fuel), append(s.took, &p.took)
 		if p.current.Load() != nil {
 			s.Instances++
 		}

@@ -31,6 +31,8 @@ func (s Source) String() string {
 		return "builtin:" + s.Builtin
 	case s.Path != "":
 		return s.Path
+	case s.Was != "":
+		return s.Was
 	}
 	return "bytes"
 }
@@ -77,6 +79,8 @@ type version struct {
 	events  *script.File // nil: none
 	schema  Schema       // of a decoder that describes itself
 	since   time.Time
+	code    []byte // to bring it up again; nil of one that ships
+	killers killers
 }
 
 // stateID is the number of the schema of what the host keeps for a version: equal for all that say so in their manifests, otherwise its own.

@@ -121,6 +121,15 @@ const strategyWants = forward.WantContent | forward.WantRoutes | forward.WantFac
 // Decide implements [forward.Strategy].
 func (h *StrategyHolder) Decide(ev *forward.Event, out []forward.Command) []forward.Command {
 	s := h.sit()
+	if s != nil {
+		if list := s.crew.version.killers.any(); list != nil {
+			if _, ok := list[inputKey(ev)]; ok {
+				h.skipped.Add(1)
+				h.rise(s)
+				s = nil
+			}
+		}
+	}
 	if s == nil {
 		h.degraded.Add(1)
 		return forward.BestRoute{}.Decide(ev, out)
@@ -128,11 +137,21 @@ func (h *StrategyHolder) Decide(ev *forward.Event, out []forward.Command) []forw
 	decided, err := s.decide(ev, out)
 	if err != nil {
 		h.degraded.Add(1)
+		s.input = inputKey(ev)
 		h.failed(s, err)
 		decided = forward.BestRoute{}.Decide(ev, out)
 	}
-	s.leave()
+	h.rise(s)
 	return decided
+}
+
+// inputKey is what a frame is known by that has killed an instance: the parts of an event that are the frame's, not the node's.
+func inputKey(ev *forward.Event) uint64 {
+	b := [24]byte{byte(ev.Kind), ev.TTL, byte(ev.Reason)}
+	binary.LittleEndian.PutUint32(b[4:], ev.Seq)
+	binary.LittleEndian.PutUint32(b[8:], uint32(ev.InFace))
+	copy(b[16:], ev.Name[:])
+	return keyOf(b[:])
 }
 
 // decide hands an event to the instance. Blocks that another schema has written are converted first, or cleared. What the plugin writes

@@ -92,7 +92,8 @@ func TestTrapDegradesAndIsReplaced(t *testing.T) {
 	g.Process = wasmtest.Code(wasmtest.From(3, wasmtest.Unreachable), wasmtest.Local0) // the first call is the host's trial
 	load(t, m, "s", handMade(g))
 	s := strategyOf(t, m, "s", 0)
-	decide := func() forward.FaceID { return s.Decide(twoHops(), nil)[0].Face }
+	ev := twoHops()
+	decide := func() forward.FaceID { ev.Seq++; return s.Decide(ev, nil)[0].Face }
 	if f := decide(); f != 3 {
 		t.Errorf("before the trap it sends to %d", f)
 	}

@@ -140,13 +140,13 @@ func TestUnloadedStrategyIsBestRoute(t *testing.T) {
 	m, _ := manager(t, Options{})
 	load(t, m, "s", handMade(sender(10)))
 	s := strategyOf(t, m, "s", 0)
-	if err := m.Unload("s"); err != nil {
+	if err := m.Unload(t.Context(), "s"); err != nil {
 		t.Fatal(err)
 	}
 	if got := s.Decide(twoHops(), nil); got[0].Face != 2 || len(m.List()) != 0 {
 		t.Errorf("%+v, %v", got, m.List())
 	}
-	if err := m.Unload("s"); err == nil {
+	if err := m.Unload(t.Context(), "s"); err == nil {
 		t.Error("unloaded twice")
 	}
 	load(t, m, "s", handMade(sender(11)))
@@ -167,7 +167,7 @@ func TestJournalTellsTheStory(t *testing.T) {
 	if err := m.Load(t.Context(), Spec{Name: "bad", Source: Source{Bytes: []byte("x")}}); err == nil {
 		t.Error("it loaded")
 	}
-	if err := m.Unload("s"); err != nil {
+	if err := m.Unload(t.Context(), "s"); err != nil {
 		t.Fatal(err)
 	}
 	var story []string

@@ -1,0 +1,180 @@
+package plugin
+
+import (
+	"context"
+	"time"
+
+	"github.com/zmesh/zmesh/runtime/engine"
+)
+
+const (
+	// spareMemory is the most that an instance may have for a second one to wait beside it: a Go guest has 2.5 MiB, and takes 5 ms to
+	// start.
+	spareMemory = 8 << 20
+
+	// busyCalls is after how many calls an idle hook runs though there is no quiet moment: a Go guest that makes 128 bytes of garbage each
+	// time has half a MiB by then.
+	busyCalls = 4096
+
+	// tendEvery is how often idle hooks are looked at, and lookEvery how often memory and age are.
+	tendEvery = 50 * time.Millisecond
+	lookEvery = time.Second
+)
+
+// tend looks after every seat in turn. It enters a seat only where no call is under way, and a call that comes meanwhile waits a moment.
+func (c *seats) tend(ctx context.Context, now time.Time) {
+	for _, p := range c.places {
+		s := p.current.Load()
+		if s == nil {
+			continue
+		}
+		if s.tired(p.calls.Load()) && s.enter() {
+			c.rest(p, s)
+		}
+		if now.Sub(s.looked) >= lookEvery && s.enter() {
+			s.looked = now
+			old := c.plugin.outgrown(s.instance, s.memory)
+			s.leave()
+			if old {
+				c.renew(ctx, p, s)
+			}
+		}
+	}
+	if c.spare.Load() == nil && !c.unspared && len(c.begun) > 0 && c.begun[0].memory <= spareMemory {
+		i, err := c.version.module.Instantiate(ctx, c.version.config)
+		if c.unspared = err != nil; err == nil { // who needs an instance will say why there is none
+			c.spare.Store(c.seat(i))
+		}
+	}
+}
+
+// tired tells whether the idle hook should run: there have been calls, and there are none at the moment or there have been many.
+func (s *seat) tired(calls uint64) bool {
+	quiet := calls == s.before
+	if s.before = calls; !s.known { // what the place was called before was another's
+		s.known, s.rested = true, calls
+	}
+	return s.instance.HasIdle() && calls != s.rested && (quiet || calls-s.rested >= busyCalls)
+}
+
+// rest runs the idle hook of a seat that was entered, and leaves it.
+func (c *seats) rest(p *place, s *seat) {
+	done := make(chan struct{})
+	s.resting.Store(&done)
+	s.rested = p.calls.Load()
+	if err := s.instance.Idle(); err != nil {
+		p.failed(s, err)
+	}
+	s.resting.Store(nil)
+	s.leave()
+	close(done)
+}
+
+// outgrown tells whether an instance should be replaced by a fresh one: it has grown to most of what it may have, or is old.
+func (p *loaded) outgrown(i *engine.Instance, began uint64) bool {
+	l := &p.spec.Limits
+	if time.Since(i.Born()) >= l.maxAge() {
+		return true
+	}
+	bound := l.Recycle
+	if bound == 0 {
+		bound = i.MaxMemory() / 4 * 3
+	}
+	have := i.Memory()
+	return have > began && have >= bound
+}
+
+// renew puts a fresh instance in the place of one that works, between two calls.
+func (c *seats) renew(ctx context.Context, p *place, s *seat) {
+	i, err := c.version.module.Instantiate(ctx, c.version.config)
+	if err != nil {
+		c.plugin.note(Entry{What: "refused", Digest: c.version.module.Digest, Why: "a fresh instance for one that has grown or is old: " + err.Error()})
+		s.looked = time.Now().Add(time.Minute) // it goes on, and is looked at later
+		return
+	}
+	next := c.seat(i)
+	if !p.current.CompareAndSwap(s, next) { // it has trapped meanwhile
+		c.bury(next)
+		return
+	}
+	c.bury(s)
+	c.plugin.recycled.Add(1)
+}
+
+// watch implements [crew]. A call is known by the number of its place; nothing is measured on its way.
+func (c *seats) watch(late bool) (slow int) {
+	limit := c.plugin.spec.Limits.callTime()
+	for _, p := range c.places {
+		s := p.current.Load()
+		if s == nil {
+			continue
+		}
+		calls := p.calls.Load()
+		if late || calls != s.seen || s.state.Load() != seatBusy || s.resting.Load() != nil {
+			s.seen, s.lasted = calls, 0
+			continue
+		}
+		before := s.lasted
+		s.lasted += watchEvery
+		if before < limit && s.lasted >= limit {
+			slow++
+		}
+		if s.lasted >= patience*limit {
+			s.instance.Expire()
+		}
+	}
+	return slow
+}
+
+const (
+	// watchEvery is how often calls are looked at, and so how exactly it is known how long one has lasted.
+	watchEvery = 50 * time.Millisecond
+
+	// patience is how many times its call_time a call may last until it is ended, if it can be.
+	patience = 10
+)
+
+// watch looks at all calls until the Manager closes. Nothing else does so while an idle hook or a compiler is at work. A look that comes late
+// says that the machine is busy with something else, and not that a call is slow.
+func (m *Manager) watch() {
+	defer close(m.watched)
+	timer := time.NewTicker(watchEvery)
+	defer timer.Stop()
+	last := time.Now()
+	for {
+		select {
+		case <-m.ctx.Done():
+			return
+		case <-timer.C:
+		}
+		now := time.Now()
+		late := now.Sub(last) > watchEvery*3/2
+		last = now
+		for _, p := range m.all() {
+			p.watch(late)
+		}
+	}
+}
+
+func (p *loaded) watch(late bool) {
+	if !p.mu.TryLock() { // it is being swapped, which will end the calls that are under way
+		return
+	}
+	defer p.mu.Unlock()
+	l := p.live.Load()
+	if l == nil {
+		return
+	}
+	for range l.crew.watch(late) {
+		p.tooSlow(l.version)
+	}
+}
+
+// tooSlow counts a call that took too long, and says so once a minute. p.mu is held.
+func (p *loaded) tooSlow(v *version) {
+	p.account.Hit(engine.LimitCallTime)
+	if now := p.manager.opt.Now(); now.Sub(p.saidSlow) >= time.Minute {
+		p.saidSlow = now
+		p.note(Entry{What: "slow", Digest: v.module.Digest, Why: "a call took longer than " + p.spec.Limits.callTime().String() + ", though it had fuel left"})
+	}
+}
