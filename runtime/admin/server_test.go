@@ -42,10 +42,10 @@ func (f *fake) Store() admin.Store                 { return admin.Store{} }
 func (f *fake) StoreSince(_ context.Context, n name.Name, _ time.Time) (admin.Stored, error) {
 	return admin.Stored{Name: n.String(), Seq: 7}, nil
 }
-func (f *fake) Reload() (admin.Reloaded, error)    { return admin.Reloaded{}, nil }
-func (f *fake) Plugins() []admin.Plugin            { return []admin.Plugin{} }
-func (f *fake) LoadPlugin(admin.PluginLoad) error  { return nil }
-func (f *fake) SwapPlugin(admin.PluginLoad) error  { return nil }
+func (f *fake) Reload() (admin.Reloaded, error)   { return admin.Reloaded{}, nil }
+func (f *fake) Plugins() []admin.Plugin           { return []admin.Plugin{} }
+func (f *fake) LoadPlugin(admin.PluginLoad) error { return nil }
+func (f *fake) SwapPlugin(admin.PluginLoad) error { return nil }
 
 func access() admin.Access { return admin.Access{Log: log.New(io.Discard, "", 0)} }
 

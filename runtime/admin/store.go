@@ -62,4 +62,3 @@ func queryName(r *http.Request, key string) (name.Name, error) {
 	}
 	return n, nil
 }
-

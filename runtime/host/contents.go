@@ -55,7 +55,6 @@ func (h *Host) sinceInMemory(now forward.Now, k name.Key, wall int64) (best uint
 	return best
 }
 
-
 // keptSince gives the newest of a name that keeps it beyond its retention, if it arrived at or after wall.
 func (h *Host) keptSince(now forward.Now, k name.Key, wall int64) (ext uint64) {
 	i := forward.Owner(h.seed, len(h.shards), k)

@@ -168,7 +168,7 @@ func (h *Host) openStore() ([]store.Backend, error) {
 	sc := cfg.StoreConfig()
 	s, err := disk.Open(disk.Config{
 		Dir: filepath.Join(cfg.Node.DataDir, "store"), Wall: func() int64 { return time.Now().UnixMilli() }, After: time.After,
-		Retention: cfg.Store.LongestRetention(), MaxBytes: uint64(cfg.Store.MaxSize), SyncEvery: cfg.Store.SyncEvery,
+		Mono: func() time.Duration { return h.now().Mono }, Retention: cfg.Store.LongestRetention(), MaxBytes: uint64(cfg.Store.MaxSize), SyncEvery: cfg.Store.SyncEvery,
 		KeepNewest: func(k name.Key) bool { return sc.RuleFor(k).KeepNewest },
 		Event:      h.storeEvent,
 	})

@@ -23,6 +23,6 @@
 // the plugin keeps in its memory. config starts a new life: another instance, with those settings and nothing kept; restart another
 // instance that finds what the host has kept, as after a trap or a swap.
 //
-// Each kind of plugin has a file here that knows its events and commands: strategy.go. The package knows nothing of wasm or the
+// Each kind of plugin has a file here that knows its events and commands: strategy.go, driver.go. The package knows nothing of wasm or the
 // host: it writes items of the input region, and reads items of the output region.
 package script

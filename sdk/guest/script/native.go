@@ -23,7 +23,7 @@ type T interface {
 	Fatal(args ...any)
 }
 
-// Run runs a file of events through a plugin natively: a [guest.Strategy]. Each life begins with a copy of the plugin as it is given
+// Run runs a file of events through a plugin natively: a [guest.Strategy] or a [guest.Driver]. Each life begins with a copy of the plugin as it is given
 // here, which is then configured. It gives how many events there were. With `go test -update` it writes into the file what came.
 func Run(t T, plugin any, file string) int {
 	t.Helper()
@@ -66,10 +66,13 @@ func Run(t T, plugin any, file string) int {
 }
 
 func kindOf(plugin any) (string, error) {
-	if _, ok := plugin.(guest.Strategy); ok {
+	switch plugin.(type) {
+	case guest.Strategy:
 		return "strategy", nil
+	case guest.Driver:
+		return "driver", nil
 	}
-	return "", fmt.Errorf("a %T is no plugin that takes events: want a guest.Strategy", plugin)
+	return "", fmt.Errorf("a %T is no plugin that takes events: want a guest.Strategy or a guest.Driver", plugin)
 }
 
 // native opens copies of a plugin, so that one life knows nothing of another.

@@ -27,6 +27,8 @@ type Open func(settings []Setting) (Machine, error)
 type form interface {
 	// event reads an event. It is called once to find the mistakes of a file, and once for each time that the file is run.
 	event(e *Event) (ask, error)
+	// setup takes a link line, which holds until the next one.
+	setup(l *Line) error
 }
 
 // ask does with a machine what an event asks for: usually one [call]. It gives a line for each command of the answer and keeps what
@@ -36,6 +38,7 @@ type ask func(Machine) ([]string, error)
 // forms are the kinds of plugin that have events.
 var forms = map[string]func() form{
 	"strategy": func() form { return &strategy{} },
+	"driver":   func() form { d := &driver{}; d.lose(); return d },
 }
 
 // What stands for an answer that has no lines of its own.
@@ -103,12 +106,21 @@ type player struct {
 	open     Open
 	form     form
 	settings []Setting
+	link     *Line   // the last; nil: none yet
 	machine  Machine // nil: open one
 }
 
 func (p *player) play(c *Case) (r Result, err error) {
+	if c.Link != nil {
+		p.link = c.Link
+	}
 	if c.Start == Anew {
 		p.form, p.settings = forms[p.file.Kind](), c.Settings
+	}
+	if p.link != nil && (c.Start == Anew || c.Link != nil) {
+		if err := p.form.setup(p.link); err != nil {
+			return r, p.file.located(&c.Event, err)
+		}
 	}
 	if c.Start != GoOn || p.machine == nil {
 		if p.machine, err = p.open(p.settings); err != nil {

@@ -18,7 +18,7 @@ const divider = "----"
 // File is a script, read and checked.
 type File struct {
 	Name  string // for messages
-	Kind  string // of plugin: strategy
+	Kind  string // of plugin: strategy, driver
 	Cases []Case
 
 	lines []string // as they came: a rewritten file differs in what is expected alone
@@ -30,6 +30,7 @@ type Case struct {
 	Want     []string
 	Start    Start     // what happens to the plugin before the event
 	Settings []Setting // of Anew
+	Link     *Line     // what is said of the links from here on; nil: as before
 
 	end, next int // the lines after the event, and after what is expected, counted from 0
 }
@@ -90,7 +91,7 @@ type reader struct {
 	file    *File
 	form    form // built for a dry run: it finds the mistakes in events
 	at      int  // the next line, from 0
-	pending Case // what config and restart have said about the next case
+	pending Case // what config, restart and link have said about the next case
 	waits   int  // the line that said so; 0: none
 	wrong   []error
 }
@@ -102,7 +103,7 @@ func (r *reader) mistake(line int, why string) {
 	}
 }
 
-// block reads up to the next blank line: an event, or config and restart.
+// block reads up to the next blank line: an event, or config, restart and link.
 func (r *reader) block() {
 	var lines []*Line
 	divided := false
@@ -120,6 +121,8 @@ func (r *reader) block() {
 			r.mistake(r.at+1, err.Error())
 		case l.Verb == "config" || l.Verb == "restart":
 			r.start(l)
+		case l.Verb == "link":
+			r.pending.Link, r.waits = l, l.At
 		default:
 			lines = append(lines, l)
 		}
@@ -171,6 +174,12 @@ func (r *reader) event(lines []*Line, divided bool) {
 	c.next = r.at
 	r.pending, r.waits = Case{}, 0
 	r.file.Cases = append(r.file.Cases, c)
+	if c.Link != nil {
+		if err := r.form.setup(c.Link); err != nil {
+			r.mistake(c.Link.At, err.Error())
+			return
+		}
+	}
 	if _, err := r.form.event(&c.Event); err != nil {
 		r.wrong = append(r.wrong, r.file.located(&c.Event, err))
 	}

@@ -170,3 +170,5 @@ func (s *strategy) migrate(e *Event) (ask, error) {
 		return []string{block(what, m.State()[at:at+size])}, nil
 	}, e.done()
 }
+
+func le32(b []byte) uint32 { return binary.LittleEndian.Uint32(b) }

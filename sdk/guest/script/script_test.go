@@ -289,10 +289,13 @@ func TestDamagedAnswers(t *testing.T) {
 
 // Whatever stands in a file, it is read or refused; what was read can be written again, and means the same.
 func FuzzRead(f *testing.F) {
-	f.Add(good)
-	f.Add("interest name=\"\\x00\" at=+1s\n----\n")
-	f.Fuzz(func(t *testing.T, text string) {
-		file, err := Read("x", "strategy", []byte(text))
+	f.Add(good, false)
+	f.Add(life, false)
+	f.Add(conversationText, true)
+	f.Add("interest name=\"\\x00\" at=+1s\n----\n", false)
+	f.Fuzz(func(t *testing.T, text string, driver bool) {
+		kind := map[bool]string{false: "strategy", true: "driver"}[driver]
+		file, err := Read("x", kind, []byte(text))
 		if err != nil {
 			return
 		}
@@ -300,7 +303,7 @@ func FuzzRead(f *testing.F) {
 		for i := range results {
 			results[i].Got = []string{"send 1", "drop"}
 		}
-		again, err := Read("x", "strategy", file.Text(results))
+		again, err := Read("x", kind, file.Text(results))
 		if err != nil || len(again.Cases) != len(file.Cases) {
 			t.Fatalf("%v: %q became %q", err, text, file.Text(results))
 		}

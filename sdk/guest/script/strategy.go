@@ -100,6 +100,10 @@ const (
 	notAsked = "not asked"
 )
 
+func (s *strategy) setup(*Line) error {
+	return errors.New("a strategy has no links: link is for drivers")
+}
+
 func (s *strategy) event(e *Event) (ask, error) {
 	kind, ok := code(strategyEvents, e.Verb)
 	if !ok {
