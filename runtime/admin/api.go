@@ -113,6 +113,9 @@ type Store struct {
 	Conflicts  uint64            `json:"conflicts"`
 	NotKept    map[string]uint64 `json:"not_kept"`
 	Failures   uint64            `json:"write_failures"`
+	Dropped    uint64            `json:"hours_dropped"` // before their time: max_size was reached
+	Damaged    uint64            `json:"hours_damaged"` // set aside
+	Trouble    string            `json:"trouble,omitempty"`
 	Retention  time.Duration     `json:"retention_ns"`
 	Durability string            `json:"durability"`
 	Mirrors    []Mirror          `json:"mirrors,omitempty"`

@@ -198,18 +198,25 @@ func show[T any](get func() T) http.HandlerFunc {
 func take[T any](do func(T) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		var in T
-		d := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody))
-		d.DisallowUnknownFields()
-		if err := d.Decode(&in); err != nil {
-			reply(w, http.StatusBadRequest, Failure{"request: " + err.Error()})
-			return
+		if body(w, r, &in) {
+			done(w, do(in))
 		}
-		if _, err := d.Token(); err != io.EOF {
-			reply(w, http.StatusBadRequest, Failure{"request: there is more than one JSON value"})
-			return
-		}
-		done(w, do(in))
 	}
+}
+
+// body reads the request's one JSON value, or says what is wrong with it.
+func body(w http.ResponseWriter, r *http.Request, in any) bool {
+	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody))
+	d.DisallowUnknownFields()
+	if err := d.Decode(in); err != nil {
+		reply(w, http.StatusBadRequest, Failure{"request: " + err.Error()})
+		return false
+	}
+	if _, err := d.Token(); err != io.EOF {
+		reply(w, http.StatusBadRequest, Failure{"request: there is more than one JSON value"})
+		return false
+	}
+	return true
 }
 
 func done(w http.ResponseWriter, err error) {

@@ -42,6 +42,23 @@ func (f *fake) Store() admin.Store                 { return admin.Store{} }
 func (f *fake) StoreSince(_ context.Context, n name.Name, _ time.Time) (admin.Stored, error) {
 	return admin.Stored{Name: n.String(), Seq: 7}, nil
 }
+
+func (f *fake) StoreNames(context.Context, string, string, int) (admin.StoreNames, error) {
+	return admin.StoreNames{}, nil
+}
+
+func (f *fake) StoreVerify(context.Context, uint32) (admin.StoreVerified, error) {
+	return admin.StoreVerified{}, nil
+}
+
+func (f *fake) StoreBackup(_ context.Context, b admin.StoreBackup) (admin.StoreBackup, error) {
+	return b, errors.New("no room today")
+}
+
+func (f *fake) StoreClear(_ context.Context, c admin.StoreClear) (admin.StoreClear, error) {
+	return c, nil
+}
+
 func (f *fake) Reload() (admin.Reloaded, error)   { return admin.Reloaded{}, nil }
 func (f *fake) Plugins() []admin.Plugin           { return []admin.Plugin{} }
 func (f *fake) LoadPlugin(admin.PluginLoad) error { return nil }
@@ -105,6 +122,10 @@ func TestRequestsThatCannotBe(t *testing.T) {
 		{"POST", "/v1/routes", strings.NewReader(`{}`), 409, "no route today"},
 		{"POST", "/v1/plugins", huge, 400, "too large"},
 		{"POST", "/v1/faces/up/sideways", nil, 404, "up or down"},
+		{"GET", "/v1/store/names?limit=0", nil, 409, "1 to 1000"},
+		{"GET", "/v1/store/verify?hour=-1", nil, 409, "a number"},
+		{"POST", "/v1/store/backup", strings.NewReader(`{"folder":"x"}`), 409, "no room today"},
+		{"POST", "/v1/store/clear", strings.NewReader(`{}{}`), 400, "more than one"},
 		{"GET", "/v1/store/since?name=01&time=2026-01-31T08:00:00Z", nil, 409, "12 hex digits"},
 		{"GET", "/v1/store/since?name=010203010000&time=yesterday", nil, 409, "2026-01-31"},
 	} {

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -49,6 +48,7 @@ type Host struct {
 	node    *forward.Node
 	disk    *disk.Store // nil: everything in memory
 	shards  []*store.Shard
+	trouble trouble
 	udp     *udp.Transport
 	drivers *driver.Lines
 	plugins *plugin.Manager
@@ -166,12 +166,9 @@ func (h *Host) openStore() ([]store.Backend, error) {
 		return make([]store.Backend, workers), nil
 	}
 	sc := cfg.StoreConfig()
-	s, err := disk.Open(disk.Config{
-		Dir: filepath.Join(cfg.Node.DataDir, "store"), Wall: func() int64 { return time.Now().UnixMilli() }, After: time.After,
-		Mono: func() time.Duration { return h.now().Mono }, Retention: cfg.Store.LongestRetention(), MaxBytes: uint64(cfg.Store.MaxSize), SyncEvery: cfg.Store.SyncEvery,
-		KeepNewest: func(k name.Key) bool { return sc.RuleFor(k).KeepNewest },
-		Event:      h.storeEvent,
-	})
+	dc := diskConfig(cfg, h.start)
+	dc.KeepNewest, dc.Event = func(k name.Key) bool { return sc.RuleFor(k).KeepNewest }, h.storeEvent
+	s, err := disk.Open(dc)
 	if err != nil {
 		return nil, err
 	}
@@ -179,12 +176,56 @@ func (h *Host) openStore() ([]store.Backend, error) {
 	return s.Split(workers, func(k name.Key) int { return forward.Owner(h.seed, workers, k) }), nil
 }
 
+// storeSentences are what an operator reads of the store's events.
+var storeSentences = map[disk.EventKind]string{
+	disk.HourOpened:   "store: an hour was begun",
+	disk.HourRetired:  "store: an hour is past its retention and was removed",
+	disk.HourDropped:  "store: an hour was removed before its time, as max_size was reached: give the store more room, or shorten its retention",
+	disk.HourDamaged:  "store: an hour is damaged and was set aside: what was stored in it is not there any more",
+	disk.WriteFailed:  "store: the disk takes no more: what comes is forwarded and kept in memory, and nothing is confirmed",
+	disk.Recovered:    "store: the disk takes contents again",
+	disk.ReadFailed:   "store: an hour could not be read: zmesh store verify says what is wrong",
+	disk.SealFailed:   "store: an hour that has ended could not be compacted: it is read as it is, and tried again",
+	disk.ClockStepped: "store: the clock was set: what is stored keeps its age",
+}
+
 func (h *Host) storeEvent(e disk.Event) {
 	level := zerolog.InfoLevel
-	if e.Err != nil {
+	switch {
+	case e.Err != nil:
 		level = zerolog.ErrorLevel
+	case e.Kind == disk.HourDropped || e.Kind == disk.ClockStepped:
+		level = zerolog.WarnLevel
 	}
-	h.log.WithLevel(level).Str("event", e.Kind.String()).Str("dir", e.Dir).Err(e.Err).Msg("store")
+	h.trouble.note(e)
+	ev := h.log.WithLevel(level).Str("event", e.Kind.String()).Str("dir", e.Dir).Err(e.Err)
+	if e.By != 0 {
+		ev = ev.Stringer("by", e.By)
+	}
+	ev.Msg(storeSentences[e.Kind])
+}
+
+// trouble is what is wrong with the store at the moment, for zmesh store stats.
+type trouble struct {
+	mu   sync.Mutex
+	text string
+}
+
+func (t *trouble) note(e disk.Event) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	switch e.Kind {
+	case disk.WriteFailed:
+		t.text = fmt.Sprintf("%s (%v)", storeSentences[e.Kind], e.Err)
+	case disk.Recovered:
+		t.text = ""
+	}
+}
+
+func (t *trouble) String() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.text
 }
 
 func (h *Host) makeNode(backends []store.Backend) error {

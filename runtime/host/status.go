@@ -224,6 +224,7 @@ func (h *Host) Store() admin.Store {
 	if h.disk != nil {
 		d := h.disk.Stats()
 		s.Disk, s.Hours, s.DiskBytes = true, d.Hours, int64(d.DiskBytes)
+		s.Dropped, s.Damaged, s.Trouble = d.Dropped, d.Damaged, h.trouble.String()
 	}
 	return s
 }

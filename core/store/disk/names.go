@@ -18,13 +18,14 @@ type Held struct {
 	Last     int64
 }
 
-func (h *Held) add(c *content, lag int64) {
-	if h.Contents == 0 || c.wall+lag < h.First {
-		h.First = c.wall + lag
+// Add counts a content in.
+func (h *Held) Add(ext uint64, arrived int64, bytes int) {
+	if h.Contents == 0 || arrived < h.First {
+		h.First = arrived
 	}
-	h.Highest, h.Last = max(h.Highest, c.ext), max(h.Last, c.wall+lag)
+	h.Highest, h.Last = max(h.Highest, ext), max(h.Last, arrived)
 	h.Contents++
-	h.Bytes += int64(len(c.body))
+	h.Bytes += int64(bytes)
 }
 
 // Names gives at most limit names from low on up to high, in order, with what arrived of each at or after since(name), Unix ms. It
@@ -77,7 +78,7 @@ func (s *Store) weigh(ctx context.Context, held *Held, since int64) error {
 					return err
 				}
 				if lag := h.lag(steps); c.wall+lag >= since {
-					held.add(&c, lag)
+					held.Add(c.ext, c.wall+lag, len(c.body))
 				}
 			}
 			return nil

@@ -250,28 +250,6 @@ func (e *env) strategyCommand() *cobra.Command {
 	return cmd
 }
 
-func (e *env) storeCommand() *cobra.Command {
-	show := func(c *cobra.Command, _ []string) error {
-		return read(e, c.Context(), "/v1/store", func(s admin.Store) {
-			fmt.Fprintf(e.out, "names      %d\n", s.Names)
-			fmt.Fprintf(e.out, "in memory  %d contents, %d bytes\n", s.InMemory, s.LogBytes)
-			if s.Disk {
-				fmt.Fprintf(e.out, "on disk    %d hours, %d bytes; %d committed, %d failed (%s, kept %s)\n", s.Hours, s.DiskBytes, s.Commits, s.Failures, s.Durability, s.Retention)
-			} else {
-				fmt.Fprintf(e.out, "on disk    nothing (%s)\n", s.Durability)
-			}
-			fmt.Fprintf(e.out, "conflicts  %d\n", s.Conflicts)
-			fmt.Fprintf(e.out, "not kept   %s\n", counts(s.NotKept))
-			for _, m := range s.Mirrors {
-				fmt.Fprintf(e.out, "mirror     %s\n", mirrorText(&m))
-			}
-		})
-	}
-	cmd := &cobra.Command{Use: "store", Short: "The content store of a running node", RunE: show}
-	cmd.AddCommand(&cobra.Command{Use: "stats", Short: "The content store of a running node", RunE: show})
-	return cmd
-}
-
 // mirrorText is a mirror for people.
 func mirrorText(m *admin.Mirror) string {
 	text := fmt.Sprintf("%s: %d names, %d contents copied, %d behind, %d lost", m.Prefix, m.Names, m.Copied, m.Behind, m.Lost)
