@@ -1,9 +1,13 @@
 package udp
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"net"
+	"strconv"
 	"sync"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -53,4 +57,31 @@ func (c *conn) takeOver() error {
 	d := &descriptor{fd: own}
 	c.udp, c.control, c.close = nil, d.control, d.close
 	return closed
+}
+
+// spreads tells that several sockets can have one port, each with its own peers.
+const spreads = true
+
+// listenUDP binds a socket; one that shares its port with others that were bound so, by this user, if shared is set (SO_REUSEPORT).
+func listenUDP(network string, at *net.UDPAddr, shared bool) (*net.UDPConn, error) {
+	var option error
+	lc := net.ListenConfig{Control: func(_, _ string, raw syscall.RawConn) error {
+		if !shared {
+			return nil
+		}
+		err := raw.Control(func(fd uintptr) { option = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_REUSEPORT, 1) })
+		return errors.Join(err, option)
+	}}
+	host := ""
+	if at.IP != nil {
+		host = at.IP.String()
+		if at.Zone != "" {
+			host += "%" + at.Zone
+		}
+	}
+	c, err := lc.ListenPacket(context.Background(), network, net.JoinHostPort(host, strconv.Itoa(at.Port)))
+	if err != nil {
+		return nil, err
+	}
+	return c.(*net.UDPConn), nil
 }

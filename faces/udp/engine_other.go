@@ -4,8 +4,16 @@ package udp
 
 import (
 	"errors"
+	"net"
 	"syscall"
 )
+
+// spreads tells that several sockets can have one port, each with its own peers.
+const spreads = false
+
+func listenUDP(network string, at *net.UDPAddr, _ bool) (*net.UDPConn, error) {
+	return net.ListenUDP(network, at)
+}
 
 // newEngine is the best engine of this system.
 func newEngine(c *conn) (engine, error) { return newPortable(c) }

@@ -27,6 +27,7 @@ var testKey = [wire.KeySize]byte{0x2b, 0x7e, 0x15, 0x16, 0x28, 0xae, 0xd2, 0xa6,
 type kit struct {
 	testing.TB
 	portable bool
+	readers  int                         // of a listener
 	engine   func(*conn) (engine, error) // if set, in place of the system's
 	ring     *wire.Keyring
 	v        *wire.Verifier
@@ -104,7 +105,7 @@ func (k *kit) node(id uint32, workers int) *node {
 	if err != nil {
 		k.Fatal(err)
 	}
-	t, err := New(Config{Node: fwd, Clock: k.now, Portable: k.portable})
+	t, err := New(Config{Node: fwd, Clock: k.now, Portable: k.portable, Readers: k.readers})
 	if err != nil {
 		k.Fatal(err)
 	}

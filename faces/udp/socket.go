@@ -8,7 +8,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"syscall"
-	"time"
 
 	"github.com/zmesh/zmesh/core/forward"
 )
@@ -30,55 +29,83 @@ type Socket struct {
 	count   counters
 	last    atomic.Pointer[error] // of the latest failed read or send
 	parcels sync.Pool             // of *[]parcel: several workers may send
-	quit    chan struct{}         // closed: the reader is to end
-	done    chan struct{}         // closed: it has
-
-	// The reader's own.
-	in    *forward.Ingress
-	links []*link
-	from  address             // of the stranger whose frame is being looked at
-	made  *link               // the link made for it, if it became a face; the latest of the burst
-	link  func() forward.Link // s.makeLink, as a value made once
+	quit    chan struct{}         // closed: the readers are to end
+	readers []*reader             // the first one sends
 }
 
-// open binds a socket and starts its reader.
+// open binds a socket and starts its readers.
 func (t *Transport) open(b binding) (*Socket, error) {
+	s := &Socket{t: t, name: b.name, listens: b.listens, listener: b.listener, quit: make(chan struct{})}
+	s.parcels.New = func() any { return new([]parcel) }
+	if err := s.bind(b); err != nil {
+		for _, r := range s.readers {
+			_ = r.conn.close() // what went wrong is said already
+		}
+		return nil, bindError(err)
+	}
+	t.enlist(s)
+	for _, r := range s.readers {
+		go r.read()
+	}
+	return s, nil
+}
+
+// bind opens the port: once, or for several readers once for each.
+func (s *Socket) bind(b binding) error {
 	at := &net.UDPAddr{Port: int(b.port)}
 	if b.ip.IsValid() {
 		at = net.UDPAddrFromAddrPort(netip.AddrPortFrom(b.ip, b.port))
 	}
-	udp, err := net.ListenUDP(b.network, at)
-	if err != nil {
-		return nil, bindError(err)
+	n := s.t.readersOf(b)
+	if n > 1 { // sockets that share a port take one from each other without a word: so it must be nobody's before
+		free, err := net.ListenUDP(b.network, at)
+		if err != nil {
+			return err
+		}
+		at = free.LocalAddr().(*net.UDPAddr)
+		if !b.ip.IsValid() {
+			at = &net.UDPAddr{Port: at.Port}
+		}
+		if err := free.Close(); err != nil {
+			return err
+		}
 	}
-	s, err := t.newSocket(udp, b)
-	if err != nil {
-		_ = udp.Close() // what went wrong is said already
-		return nil, err
+	for range n {
+		udp, err := listenUDP(b.network, at, n > 1)
+		if err != nil {
+			return err
+		}
+		if err := s.addReader(udp, b.network); err != nil {
+			_ = udp.Close()
+			return err
+		}
 	}
-	t.enlist(s)
-	go s.read()
-	return s, nil
+	return nil
 }
 
-func (t *Transport) newSocket(udp *net.UDPConn, b binding) (s *Socket, err error) {
-	s = &Socket{
-		t: t, name: b.name, listens: b.listens, listener: b.listener, in: t.cfg.Node.Ingress(),
-		quit: make(chan struct{}), done: make(chan struct{}),
+// readersOf is how many readers a socket has: one for each worker where peers knock, and where the kernel spreads them over sockets.
+func (t *Transport) readersOf(b binding) int {
+	if !b.listens || t.cfg.Portable || !spreads {
+		return 1
 	}
-	s.link = s.makeLink
+	return max(t.cfg.Readers, 1)
+}
+
+func (s *Socket) addReader(udp *net.UDPConn, network string) (err error) {
 	s.local = udp.LocalAddr().(*net.UDPAddr).AddrPort()
-	s.dual = s.local.Addr().Is6() && b.network == "udp"
+	s.dual = s.local.Addr().Is6() && network == "udp"
 	// The kernel grants what it may and says nothing; Buffers tells how much that was.
-	_, _ = udp.SetReadBuffer(t.cfg.Buffer), udp.SetWriteBuffer(t.cfg.Buffer)
-	if s.conn, err = newConn(udp, s.local.Addr().Is6(), &s.count); err != nil {
-		return nil, err
+	_, _ = udp.SetReadBuffer(s.t.cfg.Buffer), udp.SetWriteBuffer(s.t.cfg.Buffer)
+	r := &reader{s: s, in: s.t.cfg.Node.Ingress(), done: make(chan struct{})}
+	r.link = r.makeLink
+	if r.conn, err = newConn(udp, s.local.Addr().Is6(), &s.count); err != nil {
+		return err
 	}
-	if s.eng, err = t.engine(s.conn); err != nil {
-		return nil, err
+	if r.eng, err = s.t.engine(r.conn); err != nil {
+		return err
 	}
-	s.parcels.New = func() any { return new([]parcel) }
-	return s, nil
+	s.readers = append(s.readers, r)
+	return nil
 }
 
 // bindError says what to do about the usual reasons.
@@ -103,12 +130,14 @@ func (s *Socket) Name() string { return s.name }
 // Counters reads the socket's counters. Overflow is 0 once it is closed.
 func (s *Socket) Counters() Counters {
 	c := s.count.read()
-	c.Overflow = s.conn.overflow()
+	for _, r := range s.readers {
+		c.Overflow += r.conn.overflow()
+	}
 	return c
 }
 
 // Buffers are the sizes in bytes of the kernel's buffers as granted, often less than asked for; 0 if the system does not tell.
-func (s *Socket) Buffers() (receive, send int) { return s.conn.buffers() }
+func (s *Socket) Buffers() (receive, send int) { return s.readers[0].conn.buffers() }
 
 // LastError is the latest error of a read or a send; nil if there was none.
 func (s *Socket) LastError() error {
@@ -137,111 +166,11 @@ func (s *Socket) reaches(a *address) bool {
 	return true
 }
 
-// read is the socket's goroutine: it ends when Close has called stop.
-func (s *Socket) read() {
-	defer close(s.done)
-	for {
-		err := s.eng.serve(s.take)
-		if err == nil {
-			return
-		}
-		s.count.readErrors.Add(1)
-		s.failed(err)
-		if !s.pause() {
-			return
-		}
-	}
-}
-
-// pause keeps a socket whose reads fail at once from taking a whole core; false if the socket is closing.
-func (s *Socket) pause() bool {
-	select {
-	case <-s.quit:
-		return false
-	case <-time.After(time.Millisecond):
-		return true
-	}
-}
-
 // failed keeps an error for LastError. The same error again, the usual case, allocates nothing.
 func (s *Socket) failed(err error) {
 	if p := s.last.Load(); p == nil || !errors.Is(err, *p) {
 		s.last.Store(&err)
 	}
-}
-
-// take hands one burst to the node: one clock reading, one look at the addresses, one run.
-func (s *Socket) take(b *burst) {
-	s.made = nil
-	s.lookup(b.from)
-	s.in.Begin(s.t.cfg.Clock())
-	for i, raw := range b.raw {
-		s.add(s.links[i], b.from[i], raw)
-	}
-	s.in.Run()
-	s.count.bursts.Add(1)
-	s.count.datagrams.Add(uint64(len(b.raw)))
-}
-
-// lookup finds the links of a burst under the lock. Datagrams of one peer often come in a row.
-func (s *Socket) lookup(from []address) {
-	for len(s.links) < len(from) {
-		s.links = append(s.links, nil)
-	}
-	s.t.mu.RLock()
-	for i := range from {
-		if i > 0 && from[i] == from[i-1] {
-			s.links[i] = s.links[i-1]
-			continue
-		}
-		s.links[i] = s.peers[from[i]]
-	}
-	s.t.mu.RUnlock()
-}
-
-func (s *Socket) add(l *link, from address, raw []byte) {
-	if l == nil && s.made != nil && s.made.to == from { // made for the datagram before it, after lookup
-		l = s.made
-	}
-	switch {
-	case l == nil && s.listener == nil:
-		s.count.strangers.Add(1)
-	case l == nil:
-		s.stranger(from, raw)
-	default:
-		if f := l.face.Load(); f != nil {
-			s.in.Add(f, raw)
-		} else {
-			s.count.early.Add(1)
-		}
-	}
-}
-
-// stranger is P-11: the node makes a face of a peer on its first valid frame, or drops the frame.
-//
-// Source has the socket in it: an on-demand face has the policy of its listener (P-17), so an address that is known on one
-// listener must be a stranger to the next, or a forged datagram on a lax one could decide what a device may do on another.
-func (s *Socket) stranger(from address, raw []byte) {
-	seed := s.t.seed
-	s.from, s.made = from, nil
-	f := s.in.Unknown(s.listener, forward.Peer{
-		Source: from.hash(seed, s.id, true), Address: from.hash(seed, 0, false), Link: s.link,
-	}, raw)
-	if s.made == nil {
-		return
-	}
-	if f == nil { // the node made the link and then had no slot for the face
-		s.made = nil
-		return
-	}
-	s.t.remember(s.made, f)
-}
-
-// makeLink is called by Unknown when the node makes the face. It is one function for all peers, since a function made for
-// each stranger's datagram would be garbage for the price of sending garbage.
-func (s *Socket) makeLink() forward.Link {
-	s.made = newLink(s, s.from)
-	return s.made
 }
 
 // send hands frames of one link to the kernel.
@@ -275,7 +204,7 @@ func (s *Socket) giveBack(list *[]parcel) {
 
 // post sends parcels and counts what became of them.
 func (s *Socket) post(list []parcel) {
-	s.eng.send(list)
+	s.readers[0].eng.send(list)
 	sent := 0
 	for i := range list {
 		sent += list[i].sent
@@ -307,8 +236,15 @@ func (s *Socket) close() error {
 	s.t.delist(s)
 	err := s.t.rehome(s)
 	close(s.quit)
-	s.eng.stop()
-	<-s.done
+	for _, r := range s.readers {
+		r.eng.stop()
+	}
+	for _, r := range s.readers {
+		<-r.done
+	}
 	s.t.remove(s.t.linksOf(s))
-	return errors.Join(err, s.conn.close())
+	for _, r := range s.readers {
+		err = errors.Join(err, r.conn.close())
+	}
+	return err
 }

@@ -21,6 +21,9 @@ type Config struct {
 	// Buffer is what is asked of the kernel for receiving and for sending, in bytes each. Default 4 MiB: at 200,000 frames
 	// a second of 100 bytes, for which the kernel counts some 800, this is what comes in while a reader waits 25 ms.
 	Buffer int
+	// Readers is how many goroutines read each listening port: as many as the node has workers. Default 1; 1 where the system does
+	// not spread peers over sockets (SO_REUSEPORT, on Linux).
+	Readers int
 	// Portable uses the standard library's calls, one datagram each, even where there are better ones: for tests, and to find
 	// out whether a fault lies in the batched ones.
 	Portable bool

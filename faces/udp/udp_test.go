@@ -324,7 +324,7 @@ func TestBurstsAreBatched(t *testing.T) {
 	k := newKit(t, false)
 	n := k.node(1, 1)
 	s := n.listen("127.0.0.1:0", open())
-	if _, ok := s.eng.(*portable); ok {
+	if _, ok := s.readers[0].eng.(*portable); ok {
 		t.Skip("this system has no batched calls")
 	}
 	sensor, d := k.device(s), k.device(s)

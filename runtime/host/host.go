@@ -126,7 +126,7 @@ func (h *Host) provision(ctx context.Context) (err error) {
 	if err := h.makeNode(backends); err != nil {
 		return err
 	}
-	if h.udp, err = udp.New(udp.Config{Node: h.node, Clock: h.now, Lookup: h.hosts.lookup}); err != nil {
+	if h.udp, err = udp.New(udp.Config{Node: h.node, Clock: h.now, Lookup: h.hosts.lookup, Readers: h.node.Workers()}); err != nil {
 		return err
 	}
 	if h.drivers, err = driver.New(driver.Config{Node: h.node, Clock: h.now, Event: h.lineEvent}); err != nil {
