@@ -29,7 +29,7 @@ func (w *Worker) consult(e *table.Entry, in *table.In, kind EventKind, why wire.
 	}
 	w.provide(ev, e.Key.Name, e, needs)
 	w.stale = false
-	w.cmds = w.strategy.Decide(ev, w.cmds[:0])
+	w.cmds = w.consulted(ev)
 	final := wire.ReturnReason(0)
 	for i := range w.cmds[:min(len(w.cmds), MaxCommands)] {
 		switch c := &w.cmds[i]; c.Op {
@@ -165,7 +165,7 @@ func (w *Worker) tellContent(r *received, e *table.Entry) {
 		}
 	}
 	w.provide(ev, r.key, e, needs)
-	w.cmds = w.strategy.Decide(ev, w.cmds[:0])
+	w.cmds = w.consulted(ev)
 	for i := range w.cmds[:min(len(w.cmds), MaxCommands)] {
 		if c := &w.cmds[i]; c.Op == Repeat {
 			w.repeatContent(r, c.Delay)
@@ -201,7 +201,7 @@ func (w *Worker) tellRoute(kind EventKind, net uint8, p name.Prefix, face FaceID
 		if needs.Wants&WantScratch != 0 {
 			ev.Route = state.Scratch(needs.Owner)
 		}
-		w.cmds = w.strategy.Decide(ev, w.cmds[:0])
+		w.cmds = w.consulted(ev)
 		w.stats.Ignored += uint64(min(len(w.cmds), MaxCommands))
 	}
 	if s, ok := w.strategy.(Spread); ok {

@@ -30,6 +30,10 @@ type Ingress struct {
 	now      Now
 	byWorker [][]received
 	control  []received
+
+	bursts uint64
+	began  time.Duration // of a burst that is timed; 0: it is not
+	added  uint64        // frames of it
 }
 
 // Ingress makes one more.
@@ -38,7 +42,12 @@ func (n *Node) Ingress() *Ingress {
 }
 
 // Begin starts a burst.
-func (g *Ingress) Begin(now Now) { g.now = now }
+func (g *Ingress) Begin(now Now) {
+	g.now = now
+	if g.bursts++; g.bursts%sampleEvery == 0 && g.n.cfg.Clock != nil {
+		g.began, g.added = g.n.cfg.Clock(), 0
+	}
+}
 
 // Add takes one frame of the burst. raw must stay as it is until Run returns; TTL and flags may be read, nothing is
 // written. The reason why it was dropped, if it was, is counted at the face already.
@@ -46,6 +55,7 @@ func (g *Ingress) Add(f *Face, raw []byte) drop.Reason { return g.AddHeard(f, ra
 
 // AddHeard is Add for a link that measures how strongly it heard a frame, in dBm.
 func (g *Ingress) AddHeard(f *Face, raw []byte, signal int16) drop.Reason {
+	g.added++
 	f.inBytes.Add(uint64(len(raw)))
 	f.inFrames.Add(1)
 	why := g.add(f, raw, signal)
@@ -152,16 +162,34 @@ func (g *Ingress) sort(r *received) {
 
 // Run processes the burst.
 func (g *Ingress) Run() {
+	timed := g.began != 0
+	if timed {
+		g.timed()
+	}
 	for i, frames := range g.byWorker {
-		if len(frames) > 0 {
-			g.n.workers[i].run(g.now, frames)
-			g.byWorker[i] = frames[:0]
+		if len(frames) == 0 {
+			continue
 		}
+		if timed {
+			g.n.workers[i].runTimed(g.now, frames, g.n.cfg.Clock)
+		} else {
+			g.n.workers[i].run(g.now, frames)
+		}
+		g.byWorker[i] = frames[:0]
 	}
 	if len(g.control) > 0 {
 		g.n.runControl(g.now, g.control)
 		g.control = g.control[:0]
 	}
+}
+
+// timed notes how long the burst at hand took to verify.
+func (g *Ingress) timed() {
+	p := &g.n.perf
+	p.bursts.Add(1)
+	p.frames.Add(g.added)
+	p.verify.Add(int64(g.n.cfg.Clock() - g.began))
+	g.began = 0
 }
 
 // Peer is the sender of a datagram that is not a face yet.

@@ -31,11 +31,12 @@ type Config struct {
 	Random     func() uint64          // the bytes of hellos (P-18)
 	Store      func(worker int) Store // nil: nothing is stored
 	Strategy   func(worker int) Strategy
-	Mirror     name.PrefixSet  // names of our own network of which this node keeps a second copy (P-22: without their quotas)
-	Onboarding []name.Name     // answered under the public key (P-9)
-	Origin     uint32          // first FSEQ of our Announcements: from the wall clock, so that it rises over restarts (P-7)
-	Happened   func(Happening) // notable things; must not call the node
-	Wake       func()          // something is due before what [Node.Next] gave last; must not wait, nor call the node
+	Mirror     name.PrefixSet       // names of our own network of which this node keeps a second copy (P-22: without their quotas)
+	Onboarding []name.Name          // answered under the public key (P-9)
+	Origin     uint32               // first FSEQ of our Announcements: from the wall clock, so that it rises over restarts (P-7)
+	Happened   func(Happening)      // notable things; must not call the node
+	Clock      func() time.Duration // what Now.Mono is read from; one burst in 64 is timed with it for [Node.Perf]. nil: none
+	Wake       func()               // something is due before what [Node.Next] gave last; must not wait, nor call the node
 }
 
 // What names a kind of Happening.
@@ -67,6 +68,7 @@ type Node struct {
 	workers []*Worker
 	onboard map[name.Name]bool
 
+	perf    perf
 	planned atomic.Int64 // what Next gave last, or what was due earlier since, in ns
 
 	faces atomic.Pointer[[]*Face] // by slot; replaced, never changed, so that workers read it without a lock

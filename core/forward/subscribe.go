@@ -170,7 +170,7 @@ func (w *Worker) upstreams(s *table.Sub) []FaceID {
 		}
 	}
 	w.provide(ev, s.Key, nil, w.strategy.Needs(ev.Name))
-	w.cmds = w.strategy.Decide(ev, w.cmds[:0])
+	w.cmds = w.consulted(ev)
 	for _, c := range w.cmds[:min(len(w.cmds), MaxCommands)] {
 		if c.Op > DropRequest {
 			w.stats.Ignored++

@@ -55,6 +55,8 @@ type Worker struct {
 	stale  bool   // a face that the strategy chose had the Interest before this entry was made
 	alarm  budget
 	stats  WorkerStats
+	stages stopwatch
+	timed  timedStore
 }
 
 // WorkerStats counts what a worker did. Read with [Worker.Stats].
@@ -145,6 +147,11 @@ func (w *Worker) Locked(fn func()) {
 // run processes a burst of frames.
 func (w *Worker) run(now Now, frames []received) {
 	w.mu.Lock()
+	w.frames(now, frames)
+	w.mu.Unlock()
+}
+
+func (w *Worker) frames(now Now, frames []received) {
 	w.begin(now)
 	for i := range frames {
 		w.process(&frames[i])
@@ -154,7 +161,6 @@ func (w *Worker) run(now Now, frames []received) {
 	}
 	w.flush()
 	w.plan()
-	w.mu.Unlock()
 }
 
 func (w *Worker) begin(now Now) {
@@ -371,6 +377,16 @@ func (w *Worker) send(f *Face, raw []byte) bool {
 
 // flush hands the queues to the links.
 func (w *Worker) flush() {
+	if w.stages.clock == nil {
+		w.sendAll()
+		return
+	}
+	start := w.stages.clock()
+	w.sendAll()
+	w.stages.send += w.stages.clock() - start
+}
+
+func (w *Worker) sendAll() {
 	o := &w.out
 	for _, f := range o.dirty {
 		s := slotOf(f.id)

@@ -2,6 +2,7 @@ package udp
 
 import (
 	"net"
+	"time"
 
 	"github.com/zmesh/zmesh/core/wire"
 )
@@ -52,6 +53,7 @@ type conn struct {
 	udp   *net.UDPConn // nil if the engine has taken the socket over
 	v6    bool         // an AF_INET6 socket: it wants its addresses so
 	count *counters
+	clock func() time.Duration // times one read in so many; nil: none
 
 	control func(func(fd uintptr)) error // runs a function while the socket cannot be closed
 	close   func() error

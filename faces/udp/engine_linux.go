@@ -66,6 +66,9 @@ func newMmsg(c *conn, offload bool) (*mmsg, error) {
 		_, err := unix.GetsockoptInt(int(fd), unix.SOL_UDP, unix.UDP_SEGMENT)
 		m.offload.Store(offload && err == nil)
 	})
+	if !m.offload.Load() {
+		c.count.noOffload.Store(1)
+	}
 	m.buf = make([]byte, Burst*m.slot)
 	m.ready = m.readAll
 	m.out.New = func() any { return newOutgoing(m) }
@@ -98,10 +101,19 @@ func (m *mmsg) stop() {
 	_ = m.control(func(fd uintptr) { _ = unix.Shutdown(int(fd), unix.SHUT_RD) })
 }
 
+// sampleEvery is which reads are timed: one in so many.
+const sampleEvery = 64
+
 // readAll reads and processes bursts until the socket is stopped. A read that finds nothing waits in the kernel.
 func (m *mmsg) readAll(fd uintptr) {
-	for {
-		n, errno := m.receive(fd)
+	for turn := 1; ; turn++ {
+		n, errno := 0, unix.EAGAIN
+		if turn%sampleEvery == 0 && m.clock != nil {
+			n, errno = m.receiveTimed(fd)
+		}
+		if errno == unix.EAGAIN {
+			n, errno = m.receive(fd, unix.MSG_WAITFORONE)
+		}
 		switch {
 		case m.stopped.Load():
 			return
@@ -115,7 +127,21 @@ func (m *mmsg) readAll(fd uintptr) {
 	}
 }
 
-func (m *mmsg) receive(fd uintptr) (int, unix.Errno) {
+// receiveTimed reads what is there, and times it: a read that waits has no time of its own.
+func (m *mmsg) receiveTimed(fd uintptr) (int, unix.Errno) {
+	start := m.clock()
+	n, errno := m.receive(fd, unix.MSG_DONTWAIT)
+	if errno == 0 {
+		m.count.timed.Add(uint64(m.clock() - start))
+		for i := range n {
+			size := max(int(m.in[i].n), 1)
+			m.count.timedOf.Add(uint64((size-1)/max(m.segment(i, size), 1) + 1))
+		}
+	}
+	return n, errno
+}
+
+func (m *mmsg) receive(fd, flags uintptr) (int, unix.Errno) {
 	for i := range m.in { // the kernel writes the lengths that it used
 		h := &m.in[i].hdr
 		h.Namelen = uint32(unsafe.Sizeof(m.names[i]))
@@ -124,7 +150,7 @@ func (m *mmsg) receive(fd uintptr) (int, unix.Errno) {
 			h.SetControllen(int(unsafe.Sizeof(m.ctl[i])))
 		}
 	}
-	n, _, errno := unix.Syscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(&m.in[0])), Burst, unix.MSG_WAITFORONE, 0, 0)
+	n, _, errno := unix.Syscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(&m.in[0])), Burst, flags, 0, 0)
 	m.count.readCalls.Add(1)
 	return int(n), errno
 }
@@ -138,6 +164,9 @@ func (m *mmsg) received(n int) {
 		from := parseSockaddr(&m.names[i])
 		start, size := i*m.slot, int(m.in[i].n)
 		segment := m.segment(i, size)
+		if segment < size {
+			m.count.joined.Add(1)
+		}
 		for at := 0; ; {
 			end := min(at+segment, size)
 			b.raw, b.from = append(b.raw, m.buf[start+at:start+end:start+m.slot]), append(b.from, from)
@@ -161,7 +190,6 @@ func (m *mmsg) segment(i, size int) int {
 	if m.slot != coalesced || int(h.Controllen) < int(unsafe.Offsetof(c.size))+4 || c.hdr.Level != unix.SOL_UDP || c.hdr.Type != unix.UDP_GRO || c.size <= 0 {
 		return size
 	}
-	m.count.joined.Add(1)
 	return int(c.size)
 }
 

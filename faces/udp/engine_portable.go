@@ -22,6 +22,7 @@ type portable struct {
 }
 
 func newPortable(c *conn) (engine, error) {
+	c.count.noOffload.Store(1)
 	return &portable{
 		conn: c, buf: make([]byte, 1<<16), zones: scopes{},
 		one: burst{raw: make([][]byte, 1), from: make([]address, 1)},

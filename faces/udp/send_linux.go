@@ -107,9 +107,8 @@ func (o *outgoing) plainly(fd uintptr) (goOn bool) {
 	if errno != 0 {
 		return o.failed(errno)
 	}
-	if o.m.offload.Swap(false) {
-		o.m.count.noOffload.Add(1)
-	}
+	o.m.offload.Store(false)
+	o.m.count.noOffload.Store(1)
 	o.taken(int(sent))
 	return true
 }

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"github.com/zmesh/zmesh/core/forward"
 )
@@ -24,8 +25,6 @@ type Socket struct {
 	peers    map[address]*link // guarded by Transport.mu
 	closed   bool              // guarded by Transport.life
 
-	conn    *conn
-	eng     engine
 	count   counters
 	last    atomic.Pointer[error] // of the latest failed read or send
 	parcels sync.Pool             // of *[]parcel: several workers may send
@@ -101,6 +100,7 @@ func (s *Socket) addReader(udp *net.UDPConn, network string) (err error) {
 	if r.conn, err = newConn(udp, s.local.Addr().Is6(), &s.count); err != nil {
 		return err
 	}
+	r.conn.clock = func() time.Duration { return s.t.cfg.Clock().Mono }
 	if r.eng, err = s.t.engine(r.conn); err != nil {
 		return err
 	}
@@ -248,3 +248,6 @@ func (s *Socket) close() error {
 	}
 	return err
 }
+
+// Readers is how many goroutines read its port.
+func (s *Socket) Readers() int { return len(s.readers) }

@@ -21,6 +21,7 @@ import (
 // Node is what the API needs of a node. Errors are sentences for the operator.
 type Node interface {
 	Status() Status
+	Perf() Perf
 	Faces() []Face
 	SetFace(name string, up bool) error
 	Routes() []Route
@@ -145,6 +146,7 @@ func authorise(token string, next http.Handler) http.Handler {
 func routes(n Node) http.Handler {
 	m := http.NewServeMux()
 	m.HandleFunc("GET /v1/status", show(n.Status))
+	m.HandleFunc("GET /v1/perf", show(n.Perf))
 	m.HandleFunc("GET /v1/faces", show(n.Faces))
 	m.HandleFunc("POST /v1/faces/{name}/{state}", func(w http.ResponseWriter, r *http.Request) {
 		state := r.PathValue("state")

@@ -38,6 +38,7 @@ func (f *fake) AddRoute(admin.Route) error         { return errors.New("no route
 func (f *fake) RemoveRoute(admin.Route) error      { return nil }
 func (f *fake) Strategies() []admin.Strategy       { return []admin.Strategy{} }
 func (f *fake) SetStrategy(admin.Strategy) error   { return nil }
+func (f *fake) Perf() admin.Perf                   { return admin.Perf{} }
 func (f *fake) Store() admin.Store                 { return admin.Store{} }
 func (f *fake) StoreSince(_ context.Context, n name.Name, _ time.Time) (admin.Stored, error) {
 	return admin.Stored{Name: n.String(), Seq: 7}, nil

@@ -51,7 +51,13 @@ type bench struct {
 // start makes everything that is measured: forwarders first, the raw servers last.
 func (b *bench) start(ctx context.Context) error {
 	if b.To.IsValid() {
-		return b.add(ctx, "zmesh", b.GSO, func(t *target) error { t.at = b.To; return nil })
+		return b.add(ctx, "zmesh", b.GSO, func(t *target) error {
+			t.at = b.To
+			if b.CPU != nil {
+				t.cpuAt = func() (time.Duration, error) { return b.CPU(ctx) }
+			}
+			return nil
+		})
 	}
 	for _, s := range append([]string{""}, b.Strategies...) {
 		for _, d := range b.Durability {

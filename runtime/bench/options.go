@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"net/netip"
@@ -45,8 +46,9 @@ type Options struct {
 	LoadCPU    int      // where the load runs; -1: anywhere
 	NoRaw      bool     // leave the limit of the machine out
 
-	To   netip.AddrPort // a forwarder that runs already; invalid: one is started
-	Ring *wire.Keyring  // its network key, if To is set
+	To   netip.AddrPort                               // a forwarder that runs already; invalid: one is started
+	Ring *wire.Keyring                                // its network key, if To is set
+	CPU  func(context.Context) (time.Duration, error) // reads the CPU time that it has taken; nil: not known
 
 	Progress func(text string, part float64) // may be nil
 

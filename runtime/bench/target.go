@@ -15,7 +15,8 @@ type target struct {
 	label    string
 	scenario string
 	at       netip.AddrPort
-	child    *child // nil: it runs already, and its CPU time is not known
+	child    *child                        // nil: it runs already
+	cpuAt    func() (time.Duration, error) // of one that runs already; nil: not known
 	maker    *maker
 
 	consumer, producer, subscriber *socket
@@ -96,10 +97,13 @@ func (t *target) active() []*socket {
 func (t *target) isRaw() bool { return t.child != nil && t.child.raw }
 
 func (t *target) cpu() (time.Duration, error) {
-	if t.child == nil {
-		return 0, nil
+	switch {
+	case t.child != nil:
+		return cpuOf(t.child.pid())
+	case t.cpuAt != nil:
+		return t.cpuAt()
 	}
-	return cpuOf(t.child.pid())
+	return 0, nil
 }
 
 func (t *target) memory() uint64 {

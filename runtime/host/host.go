@@ -239,7 +239,7 @@ func (h *Host) makeNode(backends []store.Backend) error {
 	h.shards = make([]*store.Shard, cfg.Node.Workers)
 	h.node, err = forward.New(forward.Config{
 		ID: cfg.Node.ID, Boot: h.boot, Keys: ring, Naming: cfg.Naming(), Workers: cfg.Node.Workers, Limits: &lim,
-		Seed: h.seed, Random: random64, Onboarding: cfg.Node.Onboarding, Happened: h.happened, Wake: h.wakeUp,
+		Seed: h.seed, Random: random64, Onboarding: cfg.Node.Onboarding, Happened: h.happened, Wake: h.wakeUp, Clock: func() time.Duration { return time.Since(h.start) },
 		Origin:   uint32(now.Wall/1000) & 0xFFFFFF,
 		Mirror:   name.NewPrefixSet(cfg.Store.Mirror...),
 		Strategy: h.choice.worker,

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/zmesh/zmesh/runtime/admin"
 	"github.com/zmesh/zmesh/runtime/bench"
 )
 
@@ -49,7 +51,7 @@ func (e *env) benchCommand() *cobra.Command {
 }
 
 func (e *env) bench(c *cobra.Command, f *benchFlags, args []string) (err error) {
-	if err := e.completeBench(f); err != nil {
+	if err := e.completeBench(c.Context(), f); err != nil {
 		return err
 	}
 	bar := newBar(e.errOut)
@@ -93,7 +95,7 @@ func benchError(err error) error {
 	return fmt.Errorf("bench: %w", err)
 }
 
-func (e *env) completeBench(f *benchFlags) (err error) {
+func (e *env) completeBench(ctx context.Context, f *benchFlags) (err error) {
 	if f.Exe, err = os.Executable(); err != nil {
 		return err
 	}
@@ -111,8 +113,17 @@ func (e *env) completeBench(f *benchFlags) (err error) {
 	if err != nil {
 		return err
 	}
-	f.Ring, err = cfg.Keyring()
-	return err
+	if f.Ring, err = cfg.Keyring(); err != nil {
+		return err
+	}
+	if c, err := e.client(); err == nil && c.Get(ctx, "/v1/perf", &admin.Perf{}) == nil {
+		f.CPU = func(ctx context.Context) (time.Duration, error) {
+			var p admin.Perf
+			err := c.Get(ctx, "/v1/perf", &p)
+			return p.CPU, err
+		}
+	}
+	return nil
 }
 
 func parseCPUs(text string) (server, load int, err error) {

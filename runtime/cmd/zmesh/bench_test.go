@@ -78,7 +78,13 @@ func TestBenchOfARunningNode(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := n.do("bench", "hit", "--to", "udp://"+cfg.Faces[0].Listen, "--duration", "60ms", "--repeat", "1", "--names", "64", "--window", "16")
-	r.good(t, "hit: window 16, 64 names, 100 bytes of payload", "zmesh")
+	r.good(t, "hit: window 16, 64 names, 100 bytes of payload", "zmesh", "µs")
+	r = n.do("bench", "hit", "--to", "udp://"+cfg.Faces[0].Listen, "--duration", "60ms", "--repeat", "1", "--names", "64", "--window", "16", "--json")
+	r.good(t)
+	var list []benchReport
+	if err := json.Unmarshal([]byte(r.out), &list); err != nil || len(list) != 1 || list[0].Results[0].CPU <= 0 {
+		t.Errorf("%v: the CPU time of a node that has an admin address is not known: %s", err, r.out)
+	}
 }
 
 func TestBenchWrongUse(t *testing.T) {

@@ -116,7 +116,11 @@ func (e *env) table(head string, rows func(add func(cells ...any))) {
 }
 
 func (e *env) statusCommand() *cobra.Command {
-	return &cobra.Command{Use: "status", Short: "How a running node stands", RunE: func(c *cobra.Command, _ []string) error {
+	var perf bool
+	cmd := &cobra.Command{Use: "status", Short: "How a running node stands", RunE: func(c *cobra.Command, _ []string) error {
+		if perf {
+			return e.perf(c.Context())
+		}
 		return read(e, c.Context(), "/v1/status", func(s admin.Status) {
 			fmt.Fprintf(e.out, "node      %s (%s, %s names, version %s)\n", s.Name, s.ID, s.Naming, s.Version)
 			fmt.Fprintf(e.out, "up        %s, %d workers, %.1f MiB\n", s.Uptime.Round(time.Second), s.Workers, float64(s.Memory)/(1<<20))
@@ -130,6 +134,8 @@ func (e *env) statusCommand() *cobra.Command {
 			fmt.Fprintf(e.out, "dropped   %s\n", counts(s.Drops))
 		})
 	}}
+	cmd.Flags().BoolVar(&perf, "perf", false, "show where its time goes: by stage for each frame, and by socket")
+	return cmd
 }
 
 func counts(m map[string]uint64) string {

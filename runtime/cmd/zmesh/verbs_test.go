@@ -65,6 +65,7 @@ func TestStopsInTime(t *testing.T) {
 func TestOperatorsVerbs(t *testing.T) {
 	n := newNode(t, fmt.Sprintf("[[faces]]\nname = \"up\"\ntype = \"udp\"\nremote = \"127.0.0.1:%d\"\n", freePort(t)))
 	n.do("status").good(t, "node      test", "dropped")
+	n.do("status", "--perf").good(t, "CPU", "receive", "verify", "forward", "strategy", "store", "send", "lan", "READERS")
 	n.do("face").good(t, "lan", "listening", "up")
 	n.do("face", "down", "up").good(t, "face up is down")
 	n.do("face", "up", "up").good(t, "face up is up")
@@ -78,9 +79,9 @@ func TestOperatorsVerbs(t *testing.T) {
 	n.do("store").good(t, "durable")
 	n.do("plugin", "list").good(t, "NAME")
 	for path, into := range map[string]any{
-		"status": &admin.Status{}, "face": &[]admin.Face{}, "route": &[]admin.Route{}, "store": &admin.Store{},
+		"status": &admin.Status{}, "status --perf": &admin.Perf{}, "face": &[]admin.Face{}, "route": &[]admin.Route{}, "store": &admin.Store{},
 	} {
-		if err := json.Unmarshal([]byte(n.do(path, "--json").out), into); err != nil {
+		if err := json.Unmarshal([]byte(n.do(append(strings.Fields(path), "--json")...).out), into); err != nil {
 			t.Errorf("%s --json: %v", path, err)
 		}
 	}
