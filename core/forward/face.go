@@ -82,6 +82,8 @@ type Face struct {
 	gone atomic.Bool
 	last atomic.Int64 // monotonic ns of the latest valid frame
 	subs atomic.Int64 // live subscriptions, for idleness (P-11)
+	naps atomic.Int64 // sleepers, likewise (P-8)
+	pull *pulls       // of a face that serves sleepers
 	fail budget       // MAC failures (P-20)
 	pub  budget       // frames under the public key (P-9)
 

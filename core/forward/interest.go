@@ -33,6 +33,9 @@ func (w *Worker) interest(r *received) drop.Reason {
 	if r.Seq == wire.SeqSubscribe {
 		return w.subscribe(r, asked, has, replayed, mask)
 	}
+	if f.cfg.Proxy && mask == 0 && r.Seq != wire.SeqNewest {
+		f.pull.asked(w.now.Mono, r.key, r.Seq)
+	}
 	if mask != 0 {
 		return w.wildcard(r, asked, has, replayed, mask)
 	}

@@ -192,6 +192,9 @@ func (n *Node) addFace(cfg FaceConfig, link Link) (*Face, error) {
 		n.uses = append(n.uses, 0)
 	}
 	f := &Face{id: FaceID(n.uses[slot])<<16 | FaceID(slot), cfg: cfg, link: link}
+	if cfg.Proxy {
+		f.pull = &pulls{next: map[name.Key]Pull{}}
+	}
 	f.queue, _ = link.(Queuer)
 	f.many, _ = link.(Batcher)
 	n.uses[slot]++
@@ -351,14 +354,15 @@ func (n *Node) StoreReady(now Now, worker int) {
 	w.mu.Unlock()
 }
 
-// closeIdle closes on-demand faces that were silent for Idle and hold no subscription (P-11, P-24).
+// closeIdle closes on-demand faces that were silent for Idle, hold no subscription (P-11, P-24) and have no sleeper: with the face would go what is
+// held for it (P-8).
 func (n *Node) closeIdle() {
 	if n.now.Mono < n.idleNext {
 		return
 	}
 	n.idleNext = n.now.Mono + time.Second
 	for _, f := range *n.faces.Load() { // by slot: a map's order would differ from run to run
-		if f != nil && f.cfg.OnDemand && n.now.Mono-f.Last() >= n.lim.Idle && f.subs.Load() == 0 {
+		if f != nil && f.cfg.OnDemand && n.now.Mono-f.Last() >= n.lim.Idle && f.subs.Load() == 0 && f.naps.Load() == 0 {
 			n.cfg.Happened(Happening{What: FaceClosed, Face: f.id})
 			n.removeFace(f)
 		}

@@ -1,6 +1,7 @@
 package forward
 
 import (
+	"sync"
 	"time"
 
 	"github.com/zmesh/zmesh/core/name"
@@ -25,6 +26,7 @@ func (w *Worker) sleeperHeard(r *received, unseen bool) {
 	s, had := w.proxies.Get(r.key)
 	if had && s.face == r.face.id {
 		s.heard = w.now.Mono
+		r.face.pull.awake(w.now.Mono, r.key)
 		w.wake(s, r.face)
 	}
 	switch {
@@ -32,21 +34,113 @@ func (w *Worker) sleeperHeard(r *received, unseen bool) {
 		if had { // its device has come to this face
 			w.removeSleeper(r.key, s)
 		}
-		w.addSleeper(r.key, r.face.id)
+		w.addSleeper(r.key, r.face)
 	case !r.ProxyMe && had && s.face == r.face.id:
 		w.removeSleeper(r.key, s)
 	}
 }
 
-func (w *Worker) addSleeper(k name.Key, face FaceID) {
-	if w.proxyQuota.Take(face) {
-		w.proxies.Put(k, &sleeper{face: face, heard: w.now.Mono})
+func (w *Worker) addSleeper(k name.Key, f *Face) {
+	if w.proxyQuota.Take(f.id) {
+		w.proxies.Put(k, &sleeper{face: f.id, heard: w.now.Mono})
+		f.naps.Add(1)
+		f.pull.awake(w.now.Mono, k)
 	}
 }
 
 func (w *Worker) removeSleeper(k name.Key, s *sleeper) {
 	w.proxyQuota.Give(s.face)
 	w.proxies.Delete(k)
+	w.known.set = false
+	if f := w.face(s.face); f != nil {
+		f.naps.Add(-1)
+		f.pull.forget(k)
+	}
+}
+
+// asleep is the face of a name's sleeper; 0 if it has none. It outlasts the producer's hold: who sleeps is silent.
+func (w *Worker) asleep(k name.Key) FaceID {
+	if w.proxies.Len() == 0 {
+		return 0
+	}
+	if s, ok := w.proxies.Get(k); ok && w.now.Mono-s.heard < w.lim.ProxyHold {
+		return s.face
+	}
+	return 0
+}
+
+// Pull is what a sleeper asked for last besides its own name: its commands are contents of another name, and it asks for the number after the last
+// one that it has had (P-8).
+type Pull struct {
+	Name name.Name
+	Next uint32
+}
+
+// pulls are those of a face. A command's name says nothing of whose it is, and belongs to another worker perhaps; that it is asked for just after a
+// sleeper's frame does.
+type pulls struct {
+	mu   sync.Mutex
+	key  name.Key // the sleeper that was heard last
+	at   time.Duration
+	next map[name.Key]Pull
+}
+
+// awakeFor is how long after its frame what comes from its face is taken for a sleeper's.
+const awakeFor = 5 * time.Second
+
+func (p *pulls) awake(now time.Duration, k name.Key) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.key, p.at = k, now
+}
+
+func (p *pulls) asked(now time.Duration, k name.Key, seq uint32) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.key != 0 && p.key != k && now-p.at < awakeFor {
+		p.next[p.key] = Pull{k.Name(), seq}
+	}
+}
+
+func (p *pulls) forget(k name.Key) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.next, k)
+	if p.key == k {
+		p.key = 0
+	}
+}
+
+func (p *pulls) of(k name.Key) Pull {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.next[k]
+}
+
+// Sleeper is how a device that sleeps stands.
+type Sleeper struct {
+	Net   uint8
+	Name  name.Name
+	Face  *Face
+	Heard time.Duration // when its last frame came
+	Held  int           // Interests that wait for its next one
+	Pull  Pull          // zero: it has asked for nothing yet
+}
+
+// Sleepers lists all sleepers.
+func (n *Node) Sleepers(now Now) (list []Sleeper) {
+	for _, w := range n.workers {
+		w.mu.Lock()
+		w.begin(now)
+		for k, s := range w.proxies.All() {
+			if f := w.face(s.face); f != nil {
+				w.dropStaleHeld(s)
+				list = append(list, Sleeper{Net: k.Net(), Name: k.Name(), Face: f, Heard: s.heard, Held: len(s.held), Pull: f.pull.of(k)})
+			}
+		}
+		w.mu.Unlock()
+	}
+	return list
 }
 
 // wake sends what was held.

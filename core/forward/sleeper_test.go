@@ -154,3 +154,72 @@ func TestP8TheBitIsClearedWhenRelayed(t *testing.T) {
 		t.Error("ProxyMe is set")
 	}
 }
+
+// Who sleeps longer than a producer may be silent, or an on-demand face be idle, is held for all the same.
+func TestP8SleepersOutlastHoldAndIdle(t *testing.T) {
+	k := newKit(t, 3)
+	n := k.node(1)
+	policy := proxy()
+	l := &forward.Listener{Policy: policy}
+	reader, sensor := k.asker(n), k.call(n, l, 1, 1)
+	sensor.send(k.sleepy(temp, 5, true))
+	for range 5 {
+		k.m.RunFor(time.Hour)
+	}
+	if sensor.face == nil {
+		t.Fatal("the face was closed for idleness")
+	}
+	reader.send(k.interest(temp, 0, 4)) // P-15 a
+	reader.wants(wire.Content, 5)
+	reader.send(k.interest(temp, 3, 60))
+	reader.nothing()
+	sensor.send(k.sleepy(temp, 6, true))
+	if got := sensor.take(); len(got) != 1 || got[0].Type != wire.Interest || got[0].Seq != 3 {
+		t.Errorf("got %s", show(got))
+	}
+	sensor.send(k.sleepy(temp, 7, false))
+	k.m.RunFor(3 * time.Minute)
+	if sensor.face != nil {
+		t.Error("awake and silent, but its face stays")
+	}
+}
+
+// The state of a sleeper: when it was heard, what is held for it, and the command that it wants next.
+func TestP8TheStateOfASleeper(t *testing.T) {
+	const commands = "010909010000"
+	l := newLine(t, 0, workers(4))
+	device, operator := l.peer(l.n, proxy()), l.peer(l.n, plain())
+	operator.send(l.content(commands, 1, "x"))
+	state := func() forward.Sleeper {
+		t.Helper()
+		list := l.n.Sleepers(l.m.Now())
+		if len(list) != 1 || list[0].Name != nm(temp) || list[0].Face != device.face.Get() {
+			t.Fatalf("%+v", list)
+		}
+		return list[0]
+	}
+	device.send(l.interest(commands, 9, 0)) // before it was known
+	device.send(l.sleepy(temp, 100, true))
+	heard := l.m.Now().Mono
+	l.reader.send(l.interest(temp, 3, 60))
+	l.reader.send(l.interest(temp, 4, 60))
+	if s := state(); s.Held != 2 || heard-s.Heard > 20*time.Millisecond || s.Pull != (forward.Pull{}) {
+		t.Errorf("%+v", s)
+	}
+	device.send(l.interest(temp, 100, 4)) // P-13: its own
+	device.send(l.interest(commands, 1, 1))
+	device.send(l.interest(commands, 2, 0))
+	if s := state(); s.Pull != (forward.Pull{Name: nm(commands), Next: 2}) {
+		t.Errorf("%+v", s)
+	}
+	l.m.RunFor(10 * time.Second)
+	device.send(l.interest(commands, 7, 0)) // not while it is awake
+	l.m.RunFor(time.Minute)
+	if s := state(); s.Pull.Next != 2 || s.Held != 0 {
+		t.Errorf("%+v", s)
+	}
+	device.send(l.sleepy(temp, 101, false))
+	if list := l.n.Sleepers(l.m.Now()); len(list) != 0 {
+		t.Errorf("%+v", list)
+	}
+}

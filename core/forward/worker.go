@@ -200,10 +200,13 @@ func (w *Worker) usable(id FaceID) *Face {
 	return nil
 }
 
-// producer is the producer face of a name, 0 if there is none (P-17). One frame asks for it several times.
+// producer is the producer face of a name, 0 if there is none (P-17): a sleeper's for as long as it may sleep (P-8). One frame asks for it several times.
 func (w *Worker) producer(k name.Key) FaceID {
 	if !w.known.set || w.known.key != k {
-		face, _ := w.producers.Face(w.now.Mono, k)
+		face, ok := w.producers.Face(w.now.Mono, k)
+		if !ok {
+			face = w.asleep(k)
+		}
 		w.known = knownProducer{k, face, true}
 	}
 	return w.known.face

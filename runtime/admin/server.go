@@ -31,6 +31,7 @@ type Node interface {
 	SetStrategy(Strategy) error
 	Store() Store
 	ContentStore
+	Sleepers() []Sleeper
 	Reload() (Reloaded, error)
 	Plugins() []Plugin
 	LoadPlugin(PluginLoad) error
@@ -163,6 +164,7 @@ func routes(n Node) http.Handler {
 	m.HandleFunc("POST /v1/strategies", take(n.SetStrategy))
 	m.HandleFunc("GET /v1/store", show(n.Store))
 	storeRoutes(m, n)
+	m.HandleFunc("GET /v1/store/sleepers", show(n.Sleepers))
 	m.HandleFunc("POST /v1/reload", func(w http.ResponseWriter, _ *http.Request) {
 		out, err := n.Reload()
 		if err != nil {

@@ -60,6 +60,7 @@ func (f *fake) StoreClear(_ context.Context, c admin.StoreClear) (admin.StoreCle
 	return c, nil
 }
 
+func (f *fake) Sleepers() []admin.Sleeper         { return []admin.Sleeper{} }
 func (f *fake) Reload() (admin.Reloaded, error)   { return admin.Reloaded{}, nil }
 func (f *fake) Plugins() []admin.Plugin           { return []admin.Plugin{} }
 func (f *fake) LoadPlugin(admin.PluginLoad) error { return nil }

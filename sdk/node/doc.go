@@ -15,6 +15,15 @@
 // way is fetched by number, and what is truly gone is reported as one range (P-12). [Node.SubscribeSince] begins at a time, [Node.Resume] where another
 // subscription was; a [Cursor] remembers that on disk, and says what it means to have each content at least, or exactly, once.
 //
+// # Without a forwarder
+//
+// Two nodes may be the ends of one link: with [Dial] each has a fixed Port and the other's address. Contents go to the other's subscriptions, and a
+// [Producer] answers with its last 16.
+//
+// # Sleeping
+//
+// A [Sleeper] is awake for moments: it reports, has what was held for it, fetches its commands, and may be switched off again (P-8).
+//
 // # Goroutines and locks
 //
 // A Node owns one goroutine, which reads its link, one for each subscription, which asks and renews, and one for all its

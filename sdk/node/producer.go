@@ -19,6 +19,7 @@ type Producer struct {
 	node   *Node
 	stream *Stream
 	marks  *Watermark
+	sleeps bool // its frames say so (P-8)
 
 	order sync.Mutex // from a number to its frame's first departure
 
@@ -62,23 +63,43 @@ func (p *Producer) PublishConfirmed(ctx context.Context, plain []byte) (seq uint
 			sent = false
 			return nil
 		}
-		return p.node.send(p.stream.header(seq), sealed)
+		return p.node.send(p.header(seq), sealed)
 	})
 }
 
 // first takes a number and sends its content once.
 func (p *Producer) first(plain []byte) (seq uint32, sealed []byte, err error) {
+	p.order.Lock()
+	defer p.order.Unlock()
+	if seq, sealed, err = p.seal(plain); err != nil {
+		return 0, nil, err
+	}
+	return seq, sealed, p.node.send(p.header(seq), sealed)
+}
+
+// next takes a number for a content and sends nothing.
+func (p *Producer) next(plain []byte) (seq uint32, sealed []byte, err error) {
+	p.order.Lock()
+	defer p.order.Unlock()
+	return p.seal(plain)
+}
+
+func (p *Producer) seal(plain []byte) (seq uint32, sealed []byte, err error) {
 	if err := p.stream.fits(plain); err != nil {
 		return 0, nil, err // before a number is spent on it
 	}
-	p.order.Lock()
-	defer p.order.Unlock()
 	if seq, err = p.marks.Next(p.stream.Name); err != nil {
 		return 0, nil, err
 	}
 	sealed = p.stream.Seal(plain, seq)
 	p.keep(seq, sealed)
-	return seq, sealed, p.node.send(p.stream.header(seq), sealed)
+	return seq, sealed, nil
+}
+
+func (p *Producer) header(seq uint32) wire.Header {
+	h := p.stream.header(seq)
+	h.ProxyMe = p.sleeps
+	return h
 }
 
 func (p *Producer) keep(seq uint32, sealed []byte) {
@@ -151,7 +172,7 @@ func (n *Node) answerAsked() {
 // answer sends what there is, or Return 2 (P-6). Device nodes have no node id: 0.
 func (p *Producer) answer(i interest) {
 	if seq, sealed, ok := p.find(i.seq); ok {
-		_ = p.node.send(p.stream.header(seq), sealed) // a link that fails is noted; who asks asks again
+		_ = p.node.send(p.header(seq), sealed) // a link that fails is noted; who asks asks again
 		return
 	}
 	ret := wire.Returned{Reason: wire.ReturnNotHere, Asked: i.asked}

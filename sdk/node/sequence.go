@@ -12,7 +12,7 @@ const (
 	fetchWindow = 16                    // exact Interests under way at once (P-12)
 	longGap     = 1000                  // beyond it a subscriber goes on from the oldest that there is (P-12)
 	held        = 256                   // contents that wait for an earlier one or for a slow subscriber; beyond, they are fetched again
-	maxMisses   = 30                    // tries in vain, up to 2 s apart, after which a number counts as lost, unless Config.Patience says more
+	maxMisses   = 60                    // tries in vain, up to 2 s apart, after which a number counts as lost, unless Config.Patience says more
 	reorderSpan = 16                    // a number missing so near the newest
 	reorderWait = 50 * time.Millisecond // … is given so long to come by itself: frames overtake one another
 )

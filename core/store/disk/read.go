@@ -47,13 +47,12 @@ func (s *Store) answer(r *read) store.Completion {
 	}
 	before := s.stats.readErrors.Load()
 	c := store.Completion{Done: store.DoneRead, Key: r.Key, Seq: r.Seq}
-	asked := r.Ext
 	found, ok := s.exact(r, nil)
 	if !ok && r.Seq == 0 {
 		found, ok = s.below(r.Key, r.Ext)
 	}
 	if !ok {
-		c.Next = s.above(r.Key, asked)
+		c.Next = s.above(r.Key, 0) // not of what was asked: there may be older ones in front of a hole
 		c.Unsure = s.closed() || s.stats.readErrors.Load() != before
 		return c
 	}

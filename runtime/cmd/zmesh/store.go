@@ -28,7 +28,8 @@ func (e *env) storeCommand() *cobra.Command {
 	}}
 	stats.Flags().IntVar(&top, "top", 0, "instead, the `N` names that take most room; reads the whole store")
 	stats.Flags().Lookup("top").NoOptDefVal = "20"
-	cmd.AddCommand(stats, e.storeListCommand(), e.storeClearCommand(), e.storeBackupCommand(), e.storeRestoreCommand(), e.storeVerifyCommand())
+	cmd.AddCommand(stats, e.storeListCommand(), e.storeClearCommand(), e.storeBackupCommand(), e.storeRestoreCommand(), e.storeVerifyCommand(),
+		e.sleepersCommand())
 	return cmd
 }
 
