@@ -21,7 +21,7 @@ func (w *Worker) content(r *received) drop.Reason {
 	}
 	w.told = false
 	w.put = store.Put{
-		Key: r.key, Seq: r.Seq, Body: r.Body, Now: w.now.Mono, Wall: w.now.Wall, Face: uint32(r.face.id),
+		Key: r.key, Seq: r.Seq, Body: r.Body, Share: r.face.cfg.Share, Now: w.now.Mono, Wall: w.now.Wall, Face: uint32(r.face.id),
 		Producer: a.producer, Upstream: w.fromUpstream(r, &a), Covered: a.covered, ByNumber: a.byNumber && !a.producer,
 		NeverCache: w.naming(r.key).NeverCached(r.Name), Mirrored: !a.producer && r.key.Net() == 0 && w.n.cfg.Mirror.Covers(r.Name),
 	}

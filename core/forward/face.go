@@ -69,7 +69,7 @@ type FaceConfig struct {
 	Proxy     bool           // serves sleepers here (P-8)
 	Hello     bool           // a forwarder is at the other end: probe it (P-18)
 	Clock     bool           // refuse timestamps outside the window (P-4); on-demand faces only
-	Share     float64        // part of each table that it may fill (P-22); 0: an eighth
+	Share     float64        // part of each table that it may fill (P-22); 0: an eighth. Of the store a quarter at least
 }
 
 // Face is a face of a node. Its counters may be read at any time.

@@ -162,7 +162,7 @@ func (w *Worker) current(k name.Key, n *store.Newest, producer FaceID) bool {
 	}
 	return producer != 0 && n.Producer && FaceID(n.Face) == producer ||
 		w.covered(k) ||
-		w.now.Mono-n.Heard <= w.lim.NewestMaxAge
+		w.now.Mono-n.Heard <= cmp.Or(n.MaxAge, w.lim.NewestMaxAge)
 }
 
 // expiry is P-3: counted from arrival here, at most what is honoured.

@@ -219,3 +219,45 @@ func TestP15OfAWildcard(t *testing.T) {
 		}
 	}
 }
+
+// A store rule says for its names how old a newest may be.
+func TestP15cByRule(t *testing.T) {
+	rule := shard(func(c *store.Config) { c.Rules = []store.Rule{{NewestMaxAge: time.Minute}} })
+	l := newLine(t, 1, rule)
+	l.reader.send(l.interest(far, 0, 2))
+	l.up[0].wants(wire.Interest, 0)
+	l.up[0].send(l.content(far, 5, "x"))
+	l.reader.wants(wire.Content, 5)
+	l.m.RunFor(50 * time.Second)
+	l.reader.send(l.interest(far, 0, 2))
+	l.reader.wants(wire.Content, 5)
+	l.up[0].nothing()
+	l.m.RunFor(10 * time.Second)
+	l.reader.send(l.interest(far, 0, 2))
+	l.up[0].wants(wire.Interest, 0)
+}
+
+// A face with a share stores that part of an hour's bytes, another a quarter (P-22); what is beyond is forwarded all the same.
+func TestP22ShareOfTheStore(t *testing.T) {
+	for share, want := range map[float64]int{0: 5, 0.125: 5, 0.5: 10, 1: 20} {
+		l := newLine(t, 1, shard(func(c *store.Config) { c.HourBytes = 20 * 64 }))
+		cfg := plain()
+		cfg.Share = share
+		sensor := l.peer(l.n, cfg)
+		for i := range uint32(30) {
+			sensor.send(l.content(temp, i+1, "12345678"))
+		}
+		stored := 0
+		for i := range uint32(30) {
+			l.reader.send(l.interest(temp, i+1, 0))
+			for _, f := range l.reader.take() {
+				if f.Type == wire.Content {
+					stored++
+				}
+			}
+		}
+		if stored != want {
+			t.Errorf("with a share of %v %d contents are stored, want %d", share, stored, want)
+		}
+	}
+}

@@ -17,6 +17,7 @@ type Newest struct {
 	Producer  bool          // came from the name's producer face
 	Covered   bool          // came through a live upstream subscription; false after it was read from disk
 	Published bool          // the name was published here: this node is its first hop
+	MaxAge    time.Duration // how old it may be to be an answer, if a rule says so (P-15 c); 0: none does
 	Stale     bool          // a newer one passed and was not kept: P-15 must not answer with this as the newest
 }
 
@@ -75,7 +76,7 @@ func (s *Shard) Newest(k name.Key) (n Newest, st Status) {
 	}
 	n = Newest{
 		Seq: uint32(e.newest) & seqMask, Ext: e.newest, Arrived: e.newestTime, Heard: e.newestHeard, Producer: e.byProducer,
-		Published: e.published, Stale: e.newest < e.top,
+		Published: e.published, Stale: e.newest < e.top, MaxAge: s.rules[e.rule].NewestMaxAge,
 	}
 	if e.newestAt != 0 {
 		r := s.log.at(e.newestAt)

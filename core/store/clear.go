@@ -31,7 +31,7 @@ func (s *Shard) Clear(low, high name.Key) (names int) {
 			continue
 		}
 		s.wake(id, e)
-		*e = entry{key: e.key, rule: e.rule, pins: e.pins}
+		*e = entry{key: e.key, rule: e.rule, pins: e.pins, face: e.face}
 		s.rest(id, e)
 	}
 	return names

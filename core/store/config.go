@@ -29,7 +29,7 @@ func (c Class) String() string {
 	return classNames[c]
 }
 
-// Unlimited as a rate or quota means that there is none.
+// Unlimited as a rate means that there is none.
 const Unlimited = -1
 
 // Rule says how names under a prefix are kept. The rule with the longest prefix that covers a name holds for it, alone:
@@ -41,6 +41,7 @@ type Rule struct {
 	KeepNewest     bool          // the last content stays however old
 	Class          Class         // Inherit: Config.Class
 	MaxRatePerName int           // contents a minute; 0: Config.MaxRatePerName; Unlimited: no limit
+	NewestMaxAge   time.Duration // how old the newest may be to be an answer (P-15 c); 0: the host's own
 }
 
 // Config holds the options of one [Shard]. Its sizes are for this shard: a host with several workers divides the node's.
@@ -48,7 +49,7 @@ type Config struct {
 	// LogBytes bounds the memory that bodies and their headers take. Default 32 MiB: about 200,000 contents of 100 bytes,
 	// little enough for a gateway with 256 MiB. Rounded to whole segments, at least 32 KiB.
 	LogBytes int
-	// MaxNames bounds the index of names, about 150 bytes each. Default 262,144: ten times the largest building that the
+	// MaxNames bounds the index of names, about 150 bytes each. One face brings a quarter of them at most (P-22). Default 262,144: ten times the largest building that the
 	// protocol's authors describe, and still below 64 MiB with all its tables.
 	MaxNames int
 	// MaxEntries bounds the contents in memory, 24 bytes of index each. Default LogBytes/64, so that bytes are what runs
@@ -107,7 +108,7 @@ const (
 )
 
 // faceShare is the part of an hour's bytes that one face may fill: a quarter (P-22).
-const faceShare = 4
+const faceShare = 0.25
 
 func (c *Config) setDefaults() {
 	c.LogBytes = max(cmp.Or(c.LogBytes, defaultLogBytes), minLogBytes)

@@ -35,11 +35,8 @@ func (s *Shard) lookup(k name.Key) (uint32, *entry) {
 	return uint32(id), s.entry(uint32(id))
 }
 
-// intern gives the entry of p's name, a new one if there is none. nil: there is no room.
+// intern makes an entry for p's name, which has none. nil: there is no room.
 func (s *Shard) intern(p *Put) (uint32, *entry) {
-	if id, e := s.lookup(p.Key); e != nil {
-		return id, e
-	}
 	if s.ids.n >= s.cfg.MaxNames && !s.forgetOne() {
 		if s.now-s.warned >= time.Hour {
 			s.warned = s.now
@@ -47,7 +44,10 @@ func (s *Shard) intern(p *Put) (uint32, *entry) {
 		}
 		return 0, nil
 	}
-	return s.newEntry(p.Key)
+	id, e := s.newEntry(p.Key)
+	e.face = p.Face
+	s.bring(e, 1)
+	return id, e
 }
 
 func (s *Shard) newEntry(k name.Key) (uint32, *entry) {
@@ -93,6 +93,7 @@ func (s *Shard) forgetOne() bool {
 func (s *Shard) forget(id uint32, e *entry) {
 	s.wake(id, e)
 	s.dropRun(e)
+	s.bring(e, -1)
 	s.ids.del(uint64(e.key) | keyMark)
 	if s.cfg.Sorted {
 		s.names.remove(e.key)

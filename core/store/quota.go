@@ -41,11 +41,29 @@ func (f *faceBytes) add(face uint32, n int) {
 	f.bytes.put(uint64(face)+1, old+uint64(n))
 }
 
+// overNames tells whether one more name is too many for the face of p: of the names that it brought and that are still known it may have
+// its share, so that a flood of new names leaves room for the others'. Beyond it a newcomer takes the place of a name of which nothing is left.
+func (s *Shard) overNames(p *Put) bool {
+	n, _ := s.brought.get(uint64(p.Face) + 1)
+	return float64(n) >= max(p.Share, faceShare)*float64(s.cfg.MaxNames)
+}
+
+// bring counts a name of a face in, or out again.
+func (s *Shard) bring(e *entry, by int) {
+	if e.face == 0 { // an earlier run's
+		return
+	}
+	k := uint64(e.face) + 1
+	n, _ := s.brought.get(k)
+	if n += uint64(by); n == 0 {
+		s.brought.del(k)
+		return
+	}
+	s.brought.put(k, n)
+}
+
 // overShare tells whether n bytes more are too many for the face of p.
 func (s *Shard) overShare(p *Put, n int) bool {
-	limit := p.Share
-	if limit == 0 {
-		limit = s.cfg.HourBytes / faceShare
-	}
-	return limit >= 0 && s.faces.spent(p.Face, s.now)+int64(n) > limit
+	limit := int64(max(p.Share, faceShare) * float64(s.cfg.HourBytes))
+	return s.faces.spent(p.Face, s.now)+int64(n) > limit
 }

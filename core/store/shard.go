@@ -25,6 +25,7 @@ type Shard struct {
 	suspects suspects
 	released []Released
 	faces    faceBytes
+	brought  table // face -> names that it brought
 	fetching table // entry<<24 | asked -> 1
 	longest  time.Duration
 	now      time.Duration
@@ -51,6 +52,7 @@ type entry struct {
 	paidTo      time.Duration
 	highest     uint64 // ext of the highest number on disk; 0: none
 	newestMAC   uint32
+	face        uint32 // that brought the name; 0: an earlier run
 	next, prev  uint32 // ring of those with nothing in memory, the one that became so first in front
 	live        uint32 // records in memory
 	lastHour    uint32 // latest hour of the backend with one of its contents
@@ -72,13 +74,13 @@ type Put struct {
 	Now        time.Duration // monotonic, since the node's start; never goes back
 	Wall       int64         // Unix ms
 	Face       uint32
-	Producer   bool  // came from the name's producer face (P-17)
-	Upstream   bool  // came unasked, or as the newest, from the face that is the name's way to its producer: it may open an epoch too (P-1)
-	Covered    bool  // came through a live upstream subscription (P-16)
-	ByNumber   bool  // came because its number was asked for: that does not show that it is the newest (P-15)
-	NeverCache bool  // the name's class is never cached
-	Mirrored   bool  // a copy for a mirror of what another node has admitted: neither the name's rate nor the face's share counts
-	Share      int64 // bytes an hour that the face may store; 0: a quarter of Config.HourBytes; Unlimited (P-22)
+	Producer   bool    // came from the name's producer face (P-17)
+	Upstream   bool    // came unasked, or as the newest, from the face that is the name's way to its producer: it may open an epoch too (P-1)
+	Covered    bool    // came through a live upstream subscription (P-16)
+	ByNumber   bool    // came because its number was asked for: that does not show that it is the newest (P-15)
+	NeverCache bool    // the name's class is never cached
+	Mirrored   bool    // a copy for a mirror of what another node has admitted: neither the name's rate nor the face's share counts
+	Share      float64 // part of Config.HourBytes that its face may store in an hour, and of MaxNames; at least a quarter (P-22)
 }
 
 // Outcome is what became of a content.
@@ -106,6 +108,7 @@ func NewShard(cfg Config) *Shard {
 	s.addEntry()
 	s.suspects.limit = min(cfg.MaxSuspects, 1<<16-2)
 	s.ids.seed, s.index.seed, s.fetching.seed, s.faces.bytes.seed = cfg.Seed, cfg.Seed, cfg.Seed, cfg.Seed
+	s.brought.seed = cfg.Seed
 	for i := range s.rules {
 		s.longest = max(s.longest, s.rules[i].Retention)
 	}
@@ -123,7 +126,13 @@ func (s *Shard) Put(p *Put) Outcome {
 	if p.NeverCache {
 		return s.notKept(NeverCached, firstEpoch|uint64(p.Seq), true)
 	}
-	id, e := s.intern(p)
+	id, e := s.lookup(p.Key)
+	if e == nil && s.ids.n < s.cfg.MaxNames && s.overNames(p) && !s.forgetOne() {
+		return s.notKept(FaceShare, firstEpoch|uint64(p.Seq), true)
+	}
+	if e == nil {
+		id, e = s.intern(p)
+	}
 	if e == nil {
 		return s.notKept(NamesFull, firstEpoch|uint64(p.Seq), true)
 	}

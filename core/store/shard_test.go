@@ -16,6 +16,7 @@ type rig struct {
 	s      *Shard
 	now    time.Duration
 	wall   int64
+	share  float64 // of what is put
 	events []Event
 }
 
@@ -56,7 +57,7 @@ func bodyOf(k name.Key, seq uint32, payload string) []byte {
 
 // put stores a content from the producer face (face 1).
 func (r *rig) put(k name.Key, seq uint32, payload string) Outcome {
-	return r.s.Put(&Put{Key: k, Seq: seq, Body: bodyOf(k, seq, payload), Now: r.now, Wall: r.wall, Face: 1, Producer: true})
+	return r.s.Put(&Put{Key: k, Seq: seq, Body: bodyOf(k, seq, payload), Now: r.now, Wall: r.wall, Face: 1, Producer: true, Share: r.share})
 }
 
 // relay stores one that came from elsewhere (face 2).
@@ -235,6 +236,7 @@ func TestEntriesAreBounded(t *testing.T) {
 
 func TestNamesAreBounded(t *testing.T) {
 	r := newRig(t, Config{MaxNames: 10, Retention: time.Minute})
+	r.share = 1
 	for i := range 10 {
 		r.want(r.put(key(i), 1, "x"), Stored, true)
 	}
@@ -283,7 +285,7 @@ func TestP22RatePerName(t *testing.T) {
 }
 
 func TestP22FaceShare(t *testing.T) {
-	r := newRig(t, Config{HourBytes: faceShare * 10 * 56})
+	r := newRig(t, Config{HourBytes: 10 * 56 / faceShare})
 	for i := range uint32(10) {
 		r.want(r.put(key(1), i+1, "x"), Stored, true)
 	}
@@ -291,10 +293,52 @@ func TestP22FaceShare(t *testing.T) {
 		t.Fatalf("outcome is %+v", out)
 	}
 	r.want(r.relay(key(2), 1, "x"), Stored, true)
-	p := Put{Key: key(3), Seq: 1, Body: bodyOf(key(3), 1, "x"), Now: r.now, Face: 1, Share: Unlimited}
+	p := Put{Key: key(3), Seq: 1, Body: bodyOf(key(3), 1, "x"), Now: r.now, Face: 1, Share: 2 * faceShare}
 	r.want(r.s.Put(&p), Stored, true)
 	r.pass(time.Hour)
 	r.want(r.put(key(4), 1, "x"), Stored, true)
+}
+
+// A face that floods the store with new names, 100,000 a second for ten seconds, leaves the others' contents, names and rates as they were.
+func TestP22FloodOfNames(t *testing.T) {
+	for name, backend := range map[string]Backend{"memory": nil, "disk": newShelf()} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, Config{Backend: backend, Class: Buffered, MaxNames: 8000, LogBytes: 8 << 20, HourBytes: 8 << 20, MaxRatePerName: 60})
+			for i := range 1000 {
+				r.want(r.put(key(i), 1, "before"), Stored, true)
+			}
+			for i := range 1_000_000 {
+				if r.now += 10 * time.Microsecond; i%100_000 == 0 {
+					r.pass(0)
+				}
+				k := key(1<<20 + i)
+				r.s.Put(&Put{Key: k, Seq: 1, Body: bodyOf(k, 1, "flood"), Now: r.now, Wall: r.wall, Face: 9, Producer: true})
+				if i%10_000 == 0 && backend != nil {
+					r.settle()
+				}
+			}
+			for i := range 1000 {
+				r.wantBody(key(i), 1, "before")
+				r.want(r.put(key(i), 2, "after"), Stored, true)
+				r.want(r.put(key(2000+i), 1, "a new name"), Stored, true)
+			}
+			if st := r.s.Stats(); st.NotKept[FaceShare] < 900_000 || st.NotKept[NamesFull] != 0 || st.Names > 4100 {
+				t.Errorf("%+v", st)
+			}
+		})
+	}
+}
+
+// wantBody asks memory and then the backend.
+func (r *rig) wantBody(k name.Key, seq uint32, payload string) {
+	r.t.Helper()
+	body, _ := r.s.Exact(k, seq)
+	if r.s.cfg.Backend != nil && body == nil {
+		body = r.fetch(k, seq)
+	}
+	if !bytes.Equal(body, bodyOf(k, seq, payload)) {
+		r.t.Fatalf("exact %d of %x is %x", seq, k, body)
+	}
 }
 
 func TestP14NeverCached(t *testing.T) {

@@ -114,6 +114,7 @@ func TestP5MatchWorksLittleForPatternsThatMatchLittle(t *testing.T) {
 
 func TestSortedForgetsWhatTheIndexForgot(t *testing.T) {
 	r := newRig(t, Config{Sorted: true, MaxNames: 500, Retention: time.Second})
+	r.share = 1
 	for i := range 20000 {
 		if i%500 == 0 {
 			r.pass(2 * time.Second)

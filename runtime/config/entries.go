@@ -121,7 +121,7 @@ func (c *Config) storeEntries() []entry {
 
 // ruleEntry is a rule; what it leaves to the default is empty.
 func ruleEntry(r *store.Rule) entry {
-	retention, class, rate := "", "", ""
+	retention, class, rate, age := "", "", "", ""
 	if r.Retention > 0 {
 		retention = durationText(r.Retention)
 	}
@@ -131,8 +131,12 @@ func ruleEntry(r *store.Rule) entry {
 	if r.MaxRatePerName != 0 {
 		rate = rateText(r.MaxRatePerName, "min")
 	}
+	if r.NewestMaxAge > 0 {
+		age = durationText(r.NewestMaxAge)
+	}
 	return entry{place{"store.rules", quoted(name.MakePrefix(r.Prefix, uint8(r.Length)))}, []setting{
 		say("retention", retention), plain("keep_newest", r.KeepNewest), say("durability", class), say("max_rate_per_name", rate),
+		say("newest_max_age", age),
 	}}
 }
 

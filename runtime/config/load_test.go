@@ -174,6 +174,8 @@ max_rate_per_name = "unlimited"
 	check(t, "retention", s.Retention, 48*time.Hour)
 	check(t, "rate", s.MaxRatePerName, -1)
 	check(t, "on disk", c.Store.OnDisk(), true)
+	c = mustLoad(t, head+"[[store.rules]]\nprefix = \"\"\nnewest_max_age = \"1m\"\n")
+	check(t, "newest_max_age", c.Store.Rules[0].NewestMaxAge, time.Minute)
 	c = mustLoad(t, head+"[store]\ndurability = \"memory\"\n")
 	check(t, "in memory", c.Store.OnDisk(), false)
 	c = mustLoad(t, head+"[store]\ndurability = \"memory\"\n[[store.rules]]\nprefix = \"\"\ndurability = \"durable\"\n")

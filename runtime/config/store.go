@@ -70,6 +70,7 @@ func (l *loader) readRule(t *table) {
 		KeepNewest:     t.flag("keep_newest", false),
 		Class:          t.class("durability", store.Inherit),
 		MaxRatePerName: t.rate("max_rate_per_name", time.Minute, 0),
+		NewestMaxAge:   t.duration("newest_max_age", time.Millisecond, 24*time.Hour, 0),
 	}
 	t.end()
 	for _, other := range l.cfg.Store.Rules {

@@ -23,13 +23,13 @@ import (
 // confirmed under durable is there with its own bytes, and the newest has not gone back.
 func TestKill9(t *testing.T) { killRounds(t, 4) }
 
-// TestSoakKill9 is the same fifty times.
+// TestSoakKill9 is the same two hundred times.
 func TestSoakKill9(t *testing.T) {
 	fraction, err := strconv.ParseFloat(os.Getenv("ZMESH_SOAK"), 64)
 	if err != nil {
 		t.Skip("ZMESH_SOAK is not set: make soak runs this")
 	}
-	killRounds(t, max(int(50*fraction), 1))
+	killRounds(t, max(int(200*fraction), 1))
 }
 
 func killRounds(t *testing.T, rounds int) {
