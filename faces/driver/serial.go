@@ -23,21 +23,30 @@ var Parities = map[string]serial.Parity{
 	"none": serial.NoParity, "odd": serial.OddParity, "even": serial.EvenParity, "mark": serial.MarkParity, "space": serial.SpaceParity,
 }
 
-// port is a serial port as a stream. The library's Write waits for the port and knows no deadline, and closing the port does not
-// end it; throwing away what stands in the port's buffer does. So that is what happens when a write takes too long, or the port
-// is to be closed: after a cut a frame is lost anyway.
+// port is a serial port as a stream. The library's Write waits for the port, knows no deadline, and does not end when the port is
+// closed. So a goroutine of the port's own writes, and whoever waits for it waits for a time only: then what stands in the port's
+// buffer is thrown away, which ends a write on most systems, and the port is closed in any case. A goroutine that still waits then is
+// the kernel's to end; it never writes again.
 type port struct {
 	serial.Port
-	baud int
-
-	mu   sync.Mutex // held while something is written, and to close
-	late *time.Timer
-
-	flush   sync.Mutex // of what follows
-	writing bool
-	missed  bool // the write at hand took too long
-	closed  bool
+	baud  int
+	todo  chan []byte
+	done  chan written
+	quit  chan struct{}
+	gone  chan struct{} // closed: the goroutine has ended
+	once  sync.Once
+	late  *time.Timer
+	buf   []byte
+	stuck bool // of who writes: the goroutine has not come back
 }
+
+type written struct {
+	n   int
+	err error
+}
+
+// grace is how long a write may take to end after the port's buffer was emptied.
+const grace = 100 * time.Millisecond
 
 func openSerial(device string, m SerialMode) (stream, error) {
 	mode := &serial.Mode{BaudRate: m.Baud, DataBits: m.DataBits, Parity: Parities[m.Parity]}
@@ -48,9 +57,11 @@ func openSerial(device string, m SerialMode) (stream, error) {
 	if err != nil {
 		return nil, fmt.Errorf("serial port %s: %w", device, serialError(err))
 	}
-	s := &port{Port: p, baud: max(m.Baud, 1)}
-	s.late = time.AfterFunc(time.Hour, s.hurry)
-	s.late.Stop()
+	s := &port{
+		Port: p, baud: max(m.Baud, 1), todo: make(chan []byte), done: make(chan written, 1), quit: make(chan struct{}), gone: make(chan struct{}),
+		late: time.NewTimer(time.Hour),
+	}
+	go s.pump()
 	return s, nil
 }
 
@@ -68,67 +79,57 @@ func serialError(err error) error {
 	return err
 }
 
-// Write writes within the time that the bytes take at the port's speed, twice, and patience.
+// pump writes until the port is closed.
+func (p *port) pump() {
+	defer close(p.gone)
+	for {
+		select {
+		case <-p.quit:
+			return
+		case b := <-p.todo:
+			n, err := p.Port.Write(b)
+			p.done <- written{n, err}
+		}
+	}
+}
+
+// Write writes within the time that the bytes take at the port's speed, twice, and patience. One goroutine calls it.
 func (p *port) Write(b []byte) (int, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if !p.begin() {
+	if p.stuck {
+		return 0, os.ErrDeadlineExceeded
+	}
+	p.buf = append(p.buf[:0], b...)
+	select {
+	case <-p.quit:
 		return 0, os.ErrClosed
+	case p.todo <- p.buf:
 	}
 	p.late.Reset(patience + 2*time.Duration(len(b))*12*time.Second/time.Duration(p.baud)) // at most 12 bits a byte
-	n, err := p.Port.Write(b)
-	p.late.Stop()
-	if p.ended() {
-		return n, os.ErrDeadlineExceeded
+	defer p.late.Stop()
+	select {
+	case w := <-p.done:
+		return w.n, w.err
+	case <-p.quit:
+		return 0, os.ErrClosed
+	case <-p.late.C:
 	}
-	return n, err
-}
-
-func (p *port) begin() bool {
-	p.flush.Lock()
-	defer p.flush.Unlock()
-	p.writing, p.missed = !p.closed, false
-	return p.writing
-}
-
-func (p *port) ended() (missed bool) {
-	p.flush.Lock()
-	defer p.flush.Unlock()
-	p.writing = false
-	return p.missed
-}
-
-// hurry makes an end of a write that takes too long.
-func (p *port) hurry() {
-	for p.throwAway() {
-		time.Sleep(time.Millisecond)
-	}
-}
-
-// throwAway empties the port's buffer; false if nothing is being written.
-func (p *port) throwAway() bool {
-	p.flush.Lock()
-	defer p.flush.Unlock()
-	if p.writing {
-		p.missed = true
-		_ = p.ResetOutputBuffer()
-	}
-	return p.writing
+	p.stuck = true
+	_ = p.ResetOutputBuffer()
+	return 0, os.ErrDeadlineExceeded
 }
 
 // Close ends a write that is under way and closes the port.
-func (p *port) Close() error {
-	p.flush.Lock()
-	was := p.closed
-	p.closed = true
-	p.flush.Unlock()
-	if was {
-		return nil
-	}
-	p.hurry()
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.Port.Close()
+func (p *port) Close() (err error) {
+	p.once.Do(func() {
+		close(p.quit)
+		_ = p.ResetOutputBuffer()
+		select {
+		case <-p.gone:
+		case <-time.After(grace):
+		}
+		err = p.Port.Close()
+	})
+	return err
 }
 
 // SetReadDeadline does nothing: only a listener's peers are given a time, and a port has none.
