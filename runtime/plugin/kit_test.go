@@ -107,6 +107,19 @@ func twoHops() *forward.Event {
 	return &forward.Event{Seq: 7, InFace: 1, TTL: 5, Hops: []forward.NextHop{{Face: 2, Cost: 1}, {Face: 3, Cost: 9}}}
 }
 
+// busy is an event with all that a strategy can be shown: eight next hops, measured, of which the last is free, and both blocks.
+func busy() *forward.Event {
+	ev := &forward.Event{InFace: 1, Now: time.Hour, Route: &forward.RouteScratch{}, Pending: &forward.PendingScratch{}}
+	for f := range forward.FaceID(forward.MaxHops) {
+		ev.Hops = append(ev.Hops, forward.NextHop{
+			Face: f + 2, Cost: uint16(f), State: forward.HopTried | forward.HopMeasured,
+			Measure: forward.Measure{RTT: 20_000 + 1000*uint32(f), Var: 1000, Loss: 300, Queue: forward.QueueUnknown},
+		})
+	}
+	ev.Hops[7].State = forward.HopMeasured
+	return ev
+}
+
 // decoderGuest is a hand-made decoder with a fixed answer.
 func decoderGuest(output []byte) *wasmtest.Guest {
 	return &wasmtest.Guest{Manifest: map[string]any{"kind": "decoder"}, Output: output}

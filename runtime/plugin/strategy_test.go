@@ -79,10 +79,16 @@ func TestMulticastIsConfigured(t *testing.T) {
 
 func TestDecideDoesNotAllocate(t *testing.T) {
 	m, _ := manager(t, Options{})
-	load(t, m, "s", builtin(t, "best-route"))
-	s, ev, out := strategyOf(t, m, "s", 0), twoHops(), make([]forward.Command, 0, 4)
-	if n := testing.AllocsPerRun(100, func() { out = s.Decide(ev, out[:0]) }); n != 0 {
-		t.Errorf("%v allocations a decision", n)
+	for _, name := range []string{"best-route", "adaptive"} {
+		load(t, m, name, builtin(t, name))
+		s, err := m.Strategy(name, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ev, out := busy(), make([]forward.Command, 0, 4)
+		if n := testing.AllocsPerRun(100, func() { out = s.Decide(ev, out[:0]) }); n != 0 {
+			t.Errorf("%v allocations a decision of %s", n, name)
+		}
 	}
 }
 

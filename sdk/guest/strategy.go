@@ -5,27 +5,36 @@ import (
 )
 
 // Event is what a strategy decides on. It is valid while Decide runs. Times are in ns; time.Duration(ev.Now) where package time is wanted.
+//
+// Up to Prefix its fields stand as in an item, so that in wasm it is read in one go: see abi.EventFixed.
 type Event struct {
-	Kind    uint16 // abi.InterestIn, abi.RetryIn, abi.ReturnIn, abi.Renew, and what it asks for: see Needs
-	Name    [6]byte
-	Now     int64 // since the node started
-	Expiry  int64 // how long the asker still waits
-	Seq     uint32
-	InFace  uint32
-	Face    uint32 // that answered, returned or changed
-	Random  uint32 // 32 bits, others at each event and in each node
-	Length  uint16 // bytes of the frame at hand, without a Net ID
-	Signal  int16  // dBm, or abi.SignalUnknown
-	Type    uint8  // packet type: 0 Interest, 1 Content
-	FHDR    uint8  // as it came
-	KeyID   uint8
-	InKind  uint8 // abi.FacePointToPoint …
-	TTL     uint8
-	Reason  uint8 // of a Return
-	Prefix  uint8 // of a route or face change: the length of the prefix
-	Up      bool  // of a face change
-	Hops    []Hop // at most abi.MaxHops, sorted by cost, the producer's face first
-	More    uint32
+	size     uint32
+	Kind     uint16 // abi.InterestIn, abi.RetryIn, abi.ReturnIn, abi.Renew, and what it asks for: see Needs
+	fixed    uint16
+	Now      int64 // since the node started
+	Name     [6]byte
+	TTL      uint8
+	Reason   uint8 // of a Return
+	Seq      uint32
+	InFace   uint32
+	hopSize  uint16
+	hopCount uint16
+	More     uint32
+	Expiry   int64  // how long the asker still waits
+	Length   uint16 // bytes of the frame at hand, without a Net ID
+	Type     uint8  // packet type: 0 Interest, 1 Content
+	FHDR     uint8  // as it came
+	KeyID    uint8
+	InKind   uint8  // abi.FacePointToPoint …
+	Signal   int16  // dBm, or abi.SignalUnknown
+	Face     uint32 // that answered, returned or changed
+	Random   uint32 // 32 bits, others at each event and in each node
+	Prefix   uint8  // of a route or face change: the length of the prefix
+	facts    uint8
+	_        [6]byte
+
+	Up      bool    // of a face change
+	Hops    []Hop   // at most abi.MaxHops, sorted by cost, the producer's face first
 	Route   Scratch // by route; nil: there is none, or the strategy does not ask for it
 	Pending Scratch // by pending Interest
 }
@@ -171,75 +180,69 @@ func (p *strategyPlugin) configure(v Values) error { return p.strategy.Configure
 
 func (p *strategyPlugin) process(n uint32) uint32 {
 	in, out := p.regions()
-	state := p.state()
+	state, e := p.state(), &p.event
 	for i := range n {
 		progressWord[0] = uint64(i)
 		item := itemAt(in)
 		if item == nil || len(out) < abi.OutHead+abi.MaxCommands*abi.CommandSize {
 			return i
 		}
-		size, status := abi.OutHead, abi.StatusFailed
-		p.commands.n = 0
-		switch {
-		case p.read(item, state):
-			p.commands.out = out[abi.OutHead : abi.OutHead+abi.MaxCommands*abi.CommandSize]
-			p.strategy.Decide(&p.event, &p.commands)
-			size, status = abi.OutHead+p.commands.n*abi.CommandSize, abi.StatusOK
-		case p.migrate(item, state):
-			status = abi.StatusOK
+		in = in[len(item):]
+		if len(item) < abi.EventFixed {
+			out = p.other(item, state, out)
+			continue
 		}
-		head(out, size, status, p.commands.n)
-		in, out = in[len(item):], out[size:]
+		e.readFixed(item[:abi.EventFixed])
+		e.Up = e.facts&abi.FactUp != 0
 		if len(state) >= abi.ScratchSize {
+			e.Route, e.Pending = nil, nil
+			if e.facts&abi.FactRoute != 0 {
+				e.Route = Scratch(state[:abi.ScratchRoute])
+			}
+			if e.facts&abi.FactPending != 0 {
+				e.Pending = Scratch(state[abi.ScratchRoute:abi.ScratchSize])
+			}
 			state = state[abi.ScratchSize:]
 		}
+		fixed, hopSize, hops := int(e.fixed), int(e.hopSize), int(e.hopCount)
+		if hops > abi.MaxHops || hopSize < abi.HopSize || fixed < abi.EventFixed || fixed+hops*hopSize > len(item) {
+			head(out, abi.OutHead, abi.StatusFailed, 0)
+			out = out[abi.OutHead:]
+			continue
+		}
+		if e.Hops = hopsIn(item, fixed, hopSize, hops); e.Hops == nil && hops > 0 {
+			p.copyHops(item[fixed:], hopSize, hops)
+		}
+		p.commands.n = 0
+		p.commands.out = out[abi.OutHead : abi.OutHead+abi.MaxCommands*abi.CommandSize]
+		p.strategy.Decide(e, &p.commands)
+		size := abi.OutHead + p.commands.n*abi.CommandSize
+		head(out, size, abi.StatusOK, p.commands.n)
+		out = out[size:]
 	}
 	return n
 }
 
-// read takes an event out of its item. The sizes in it say where the hops are and how large each is.
-func (p *strategyPlugin) read(item, state []byte) bool {
-	if len(item) < abi.EventFixed {
-		return false
+// other does with an item what is no event: a block that is to be converted.
+func (p *strategyPlugin) other(item, state, out []byte) []byte {
+	status := abi.StatusFailed
+	if p.migrate(item, state) {
+		status = abi.StatusOK
 	}
-	in, e := item[:abi.EventFixed], &p.event
-	e.Kind = get16(in, abi.ItemKind)
-	e.Now = int64(get64(in, abi.EventTime))
-	e.Name = [6]byte(in[abi.EventName:abi.EventTTL])
-	e.TTL, e.Reason = in[abi.EventTTL], in[abi.EventReason]
-	e.Seq, e.InFace = get32(in, abi.EventSeq), get32(in, abi.EventInFace)
-	e.More = get32(in, abi.EventMore)
-	e.Expiry = int64(get64(in, abi.EventExpiry))
-	e.Length, e.Signal = get16(in, abi.EventLength), int16(get16(in, abi.EventSignal))
-	e.Type, e.FHDR, e.KeyID, e.InKind = in[abi.EventType], in[abi.EventFHDR], in[abi.EventKeyID], in[abi.EventInKind]
-	e.Face, e.Random = get32(in, abi.EventFace), get32(in, abi.EventRandom)
-	facts := in[abi.EventFacts]
-	e.Prefix, e.Up = in[abi.EventPrefix], facts&abi.FactUp != 0
-	e.Route, e.Pending = nil, nil
-	if len(state) >= abi.ScratchSize {
-		if facts&abi.FactRoute != 0 {
-			e.Route = Scratch(state[:abi.ScratchRoute])
-		}
-		if facts&abi.FactPending != 0 {
-			e.Pending = Scratch(state[abi.ScratchRoute:abi.ScratchSize])
-		}
-	}
-	fixed, size, n := int(get16(in, abi.ItemFixed)), int(get16(in, abi.EventHopSize)), int(get16(in, abi.EventHopCount))
-	if n > abi.MaxHops || size < abi.HopSize || fixed < abi.EventFixed || fixed+n*size > len(item) {
-		return false
-	}
-	if e.Hops = hopsIn(item, fixed, size, n); e.Hops != nil || n == 0 {
-		return true
-	}
+	head(out, abi.OutHead, status, 0)
+	return out[abi.OutHead:]
+}
+
+// copyHops reads next hops that are larger than here, or natively.
+func (p *strategyPlugin) copyHops(b []byte, size, n int) {
 	for i := range n {
-		h := item[fixed+i*size:]
+		h := b[i*size:]
 		p.hops[i] = Hop{
 			Face: get32(h, abi.HopFace), Cost: get16(h, abi.HopCost), State: get16(h, abi.HopState), RTT: get32(h, abi.HopRTT),
 			Var: get32(h, abi.HopVar), Silent: get32(h, abi.HopSilent), Loss: get16(h, abi.HopLoss), Queue: get16(h, abi.HopQueue),
 		}
 	}
-	e.Hops = p.hops[:n]
-	return true
+	p.event.Hops = p.hops[:n]
 }
 
 // migrate converts a block of another schema.

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"reflect"
 	"testing"
+	"unsafe"
 
 	"github.com/zmesh/zmesh/sdk/guest/abi"
 )
@@ -78,6 +79,7 @@ func TestEventFields(t *testing.T) {
 		t.Fatal("not done")
 	}
 	want := Event{
+		size: uint32(len(b)), fixed: abi.EventFixed, hopSize: abi.HopSize, hopCount: 1, facts: abi.FactUp,
 		Kind: abi.FaceChange, Name: [6]byte{1, 2, 3, 4, 5, 6}, Now: 11, Expiry: 12, Seq: 0xFFFFFF, InFace: 0x10002, Face: 0x30004,
 		Random: 0xDEADBEEF, Length: 60, Signal: -87, Type: 1, FHDR: 0x17, KeyID: 3, InKind: abi.FaceBroadcast, TTL: 7, Reason: 4,
 		Prefix: 2, Up: true, More: 9, Hops: []Hop{{77, 5, abi.HopMeasured, 1500, 20, 3, 6553, 4}},
@@ -88,6 +90,22 @@ func TestEventFields(t *testing.T) {
 	commands := out[abi.OutHead:]
 	if commands[0] != abi.Repeat || le.Uint64(commands[8:]) != 5_000_000 || commands[16] != abi.SetTimer || int64(le.Uint64(commands[24:])) != -1 {
 		t.Errorf("commands % x", commands[:32])
+	}
+}
+
+// In wasm the fixed part is read in one go, so the fields must stand where the layout has them.
+func TestEventIsLaidOutLikeItsItem(t *testing.T) {
+	var e Event
+	for name, at := range map[string][2]uintptr{
+		"Now": {unsafe.Offsetof(e.Now), abi.EventTime}, "Name": {unsafe.Offsetof(e.Name), abi.EventName}, "Seq": {unsafe.Offsetof(e.Seq), abi.EventSeq},
+		"hopSize": {unsafe.Offsetof(e.hopSize), abi.EventHopSize}, "More": {unsafe.Offsetof(e.More), abi.EventMore}, "Expiry": {unsafe.Offsetof(e.Expiry), abi.EventExpiry},
+		"Length": {unsafe.Offsetof(e.Length), abi.EventLength}, "Type": {unsafe.Offsetof(e.Type), abi.EventType}, "InKind": {unsafe.Offsetof(e.InKind), abi.EventInKind},
+		"Signal": {unsafe.Offsetof(e.Signal), abi.EventSignal}, "Face": {unsafe.Offsetof(e.Face), abi.EventFace}, "Random": {unsafe.Offsetof(e.Random), abi.EventRandom},
+		"Prefix": {unsafe.Offsetof(e.Prefix), abi.EventPrefix}, "facts": {unsafe.Offsetof(e.facts), abi.EventFacts}, "Up": {unsafe.Offsetof(e.Up), abi.EventFixed},
+	} {
+		if at[0] != at[1] {
+			t.Errorf("%s is at %d, want %d", name, at[0], at[1])
+		}
 	}
 }
 

@@ -2,7 +2,11 @@
 
 package guest
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+
+	"github.com/zmesh/zmesh/sdk/guest/abi"
+)
 
 func get16(b []byte, at int) uint16 { return binary.LittleEndian.Uint16(b[at:]) }
 func get32(b []byte, at int) uint32 { return binary.LittleEndian.Uint32(b[at:]) }
@@ -14,3 +18,18 @@ func put64(b []byte, at int, v uint64) { binary.LittleEndian.PutUint64(b[at:], v
 
 // hopsIn is for wasm alone: a native machine may have another byte order.
 func hopsIn(_ []byte, _, _, _ int) []Hop { return nil }
+
+// readFixed reads the fixed part of an item, abi.EventFixed bytes.
+func (e *Event) readFixed(in []byte) {
+	e.size, e.Kind, e.fixed = get32(in, abi.ItemSize), get16(in, abi.ItemKind), get16(in, abi.ItemFixed)
+	e.Now = int64(get64(in, abi.EventTime))
+	e.Name = [6]byte(in[abi.EventName:abi.EventTTL])
+	e.TTL, e.Reason = in[abi.EventTTL], in[abi.EventReason]
+	e.Seq, e.InFace = get32(in, abi.EventSeq), get32(in, abi.EventInFace)
+	e.hopSize, e.hopCount, e.More = get16(in, abi.EventHopSize), get16(in, abi.EventHopCount), get32(in, abi.EventMore)
+	e.Expiry = int64(get64(in, abi.EventExpiry))
+	e.Length, e.Signal = get16(in, abi.EventLength), int16(get16(in, abi.EventSignal))
+	e.Type, e.FHDR, e.KeyID, e.InKind = in[abi.EventType], in[abi.EventFHDR], in[abi.EventKeyID], in[abi.EventInKind]
+	e.Face, e.Random = get32(in, abi.EventFace), get32(in, abi.EventRandom)
+	e.Prefix, e.facts = in[abi.EventPrefix], in[abi.EventFacts]
+}

@@ -24,3 +24,9 @@ func hopsIn(item []byte, fixed, size, n int) []Hop {
 	}
 	return unsafe.Slice((*Hop)(unsafe.Pointer(&item[fixed])), n)
 }
+
+// readFixed reads the fixed part of an item, abi.EventFixed bytes: the event begins with the same layout.
+func (e *Event) readFixed(in []byte) {
+	_ = in[abi.EventFixed-1]
+	*(*[abi.EventFixed / 8]uint64)(unsafe.Pointer(e)) = *(*[abi.EventFixed / 8]uint64)(unsafe.Pointer(&in[0]))
+}

@@ -18,6 +18,7 @@ func main() {}
 // adaptive keeps its one setting.
 type adaptive struct {
 	interval int64 // between two probes of a route, ns
+	soon     int64 // the same for next hops that were never asked
 }
 
 // The route's block, schema adaptive/1.
@@ -28,55 +29,81 @@ const (
 )
 
 const (
-	second       = 1_000_000    // µs
-	firstTimeout = second       // of a next hop of which nothing is known (RFC 6298, 2.1)
-	leastSpread  = 10_000       // µs that a timeout has above the round-trip time at least
-	silent       = 1 << 40      // beyond any time: what does not answer comes after all that do
-	fresh        = 100          // next hops that were never asked are probed so many times as often as the others
-	lossOfAll    = 65_535 + 1.0 // a loss of everything must not be divided by
+	second       = 1_000_000 // µs
+	firstTimeout = second    // of a next hop of which nothing is known (RFC 6298, 2.1)
+	leastSpread  = 10_000    // µs that a timeout has above the round-trip time at least
+	silent       = 1 << 40   // beyond any time: what does not answer comes after all that do
+	fresh        = 100       // next hops that were never asked are probed so many times as often as the others
+	lossOfAll    = 65_536    // one more than the highest loss: it is divided by what is left of it
 )
 
 // Configure reads the setting probe_interval.
 func (a *adaptive) Configure(v guest.Values) error {
 	a.interval = v.Duration("probe_interval", 10*second*1000)
+	a.soon = a.interval / fresh
 	return nil
 }
 
 // Needs asks for measurements and for a block by route.
 func (*adaptive) Needs() guest.Needs { return abi.FeatureMeasures | abi.FeatureScratch }
 
-// Decide sends an Interest to the best next hop and sets a timer for when it should have answered; then the next best is asked.
+// Decide sends to the next hop with the shortest expected time, of those that were not tried, and sets a timer for when it should have answered: then
+// the next best is asked. Expected is the round-trip time and what asking again after a loss takes; what is silent for longer than its
+// timeout comes after all others. The one in use keeps its place unless another is a fifth better, so that two equal ways do not take
+// turns.
+//
+// It is one loop without calls, because a call costs more in wasm than all that it does.
 func (a *adaptive) Decide(ev *guest.Event, do *guest.Commands) {
-	switch ev.Kind {
-	case abi.InterestIn, abi.RetryIn:
-		a.ask(ev, do)
-	case abi.TimerDue, abi.ReturnIn:
-		again(ev, do)
-	case abi.Renew:
-		if best := choose(ev, abi.HopInFace|abi.HopReturned); best != nil {
-			do.SendTo(best.Face)
+	if ev.Kind > abi.Renew && ev.Kind != abi.TimerDue {
+		return
+	}
+	used := uint32(0)
+	if ev.Route != nil {
+		used = ev.Route.Uint32(usedFace)
+	}
+	var best *guest.Hop
+	least, rest := int64(0), -1
+	hops := ev.Hops
+	for i := range hops {
+		h := &hops[i]
+		if h.State&(abi.HopInFace|abi.HopTried) != 0 {
+			continue
+		}
+		rest++
+		rtt := int64(h.RTT)
+		wait := rtt + max(4*int64(h.Var), leastSpread)
+		if rtt == 0 {
+			rtt, wait = firstTimeout, firstTimeout
+		}
+		time := rtt
+		if h.Loss != 0 {
+			time += wait * int64(h.Loss) / (lossOfAll - int64(h.Loss))
+		}
+		if int64(h.Silent)*1000 > wait {
+			time = silent + rtt
+		}
+		if h.Face == used {
+			time -= time / 5
+		}
+		if best == nil || time < least {
+			best, least = h, time
 		}
 	}
-}
-
-// ask sends to the best that was not tried; a retry for which none is left goes to the best of all.
-func (a *adaptive) ask(ev *guest.Event, do *guest.Commands) {
-	best := choose(ev, abi.HopInFace|abi.HopTried)
-	if best == nil && ev.Kind == abi.RetryIn {
-		best = choose(ev, abi.HopInFace)
-	}
 	if best == nil {
+		if ev.Kind == abi.RetryIn {
+			again(ev, do)
+		}
 		return
 	}
 	do.SendTo(best.Face)
-	rest := others(ev, best)
-	if rest == 0 {
+	if ev.Kind == abi.Renew {
 		return
 	}
-	if ev.Route != nil && ev.Kind == abi.InterestIn {
-		ev.Route.PutUint32(usedFace, best.Face)
-		if probe := a.probe(ev, best); probe != nil {
-			do.SendTo(probe.Face)
+	if ev.Kind == abi.InterestIn && ev.Route != nil && rest > 0 {
+		if best.Face != used {
+			ev.Route.PutUint32(usedFace, best.Face)
+		}
+		if since := ev.Now - ev.Route.Int64(probedAt); since >= a.soon && a.probe(ev, do, best, since) {
 			rest--
 		}
 	}
@@ -85,64 +112,25 @@ func (a *adaptive) ask(ev *guest.Event, do *guest.Commands) {
 	}
 }
 
-// again asks the next best, as long as there is one.
+// again is for a retry when all were tried: the first that is not silent, or else the first.
 func again(ev *guest.Event, do *guest.Commands) {
-	best := choose(ev, abi.HopInFace|abi.HopTried)
-	if best == nil {
-		return
-	}
-	do.SendTo(best.Face)
-	if others(ev, best) > 0 {
-		do.Timer(timeout(best) * 1000)
-	}
-}
-
-// others is how many next hops besides one could still be asked.
-func others(ev *guest.Event, but *guest.Hop) (n int) {
-	for i := range ev.Hops {
-		if h := &ev.Hops[i]; h != but && h.State&(abi.HopInFace|abi.HopTried) == 0 {
-			n++
-		}
-	}
-	return n
-}
-
-// choose finds the next hop with the shortest expected time, among those that are in none of the states. The one in use keeps its place
-// unless another is a fifth better, so that two equal ways do not take turns.
-func choose(ev *guest.Event, not uint16) (best *guest.Hop) {
-	used := uint32(0)
-	if ev.Route != nil {
-		used = ev.Route.Uint32(usedFace)
-	}
-	least := int64(0)
+	var first *guest.Hop
 	for i := range ev.Hops {
 		h := &ev.Hops[i]
-		if h.State&not != 0 {
+		if h.State&abi.HopInFace != 0 {
 			continue
 		}
-		time := expected(h)
-		if h.Face == used {
-			time -= time / 5
+		if h.Silent == 0 {
+			do.SendTo(h.Face)
+			return
 		}
-		if best == nil || time < least {
-			best, least = h, time
+		if first == nil {
+			first = h
 		}
 	}
-	return best
-}
-
-// expected is how long an answer should take, in µs, retries after losses included; more than any time if the next hop is silent for longer
-// than its timeout.
-func expected(h *guest.Hop) int64 {
-	t := timeout(h)
-	if int64(h.Silent)*1000 > t {
-		return silent + int64(h.RTT)
+	if first != nil {
+		do.SendTo(first.Face)
 	}
-	if h.RTT == 0 {
-		return t
-	}
-	loss := float64(h.Loss) / lossOfAll
-	return int64(h.RTT) + int64(float64(t)*loss/(1-loss))
 }
 
 // timeout is RFC 6298's, in µs.
@@ -153,25 +141,20 @@ func timeout(h *guest.Hop) int64 {
 	return int64(h.RTT) + max(4*int64(h.Var), leastSpread)
 }
 
-// probe chooses a next hop that gets this Interest too, if it is time for one: the next in turn after the one before; what was
-// never asked comes first and sooner.
-func (a *adaptive) probe(ev *guest.Event, best *guest.Hop) *guest.Hop {
-	since := ev.Now - ev.Route.Int64(probedAt)
-	if ev.Route.Int64(probedAt) == 0 {
-		since = a.interval // the first Interest of the route
-	}
-	if since < a.interval/fresh {
-		return nil
-	}
+// probe sends to a second next hop too, if it is time for that: the next in turn after the one before; what was never asked comes
+// first and sooner.
+func (a *adaptive) probe(ev *guest.Event, do *guest.Commands, best *guest.Hop, since int64) bool {
 	probe := next(ev, best, true)
-	if probe == nil && since >= a.interval {
+	if probe == nil && (since >= a.interval || ev.Route.Int64(probedAt) == 0) {
 		probe = next(ev, best, false)
 	}
-	if probe != nil {
-		ev.Route.PutInt64(probedAt, max(ev.Now, 1))
-		ev.Route.PutUint32(probedFace, probe.Face)
+	if probe == nil {
+		return false
 	}
-	return probe
+	ev.Route.PutInt64(probedAt, max(ev.Now, 1))
+	ev.Route.PutUint32(probedFace, probe.Face)
+	do.SendTo(probe.Face)
+	return true
 }
 
 // next is the next hop after the one that was probed last, of those that were never asked or of all.
