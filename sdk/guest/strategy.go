@@ -213,6 +213,7 @@ func (p *strategyPlugin) process(n uint32) uint32 {
 		if e.Hops = hopsIn(item, fixed, hopSize, hops); e.Hops == nil && hops > 0 {
 			p.copyHops(item[fixed:], hopSize, hops)
 		}
+		e.tidy()
 		p.commands.n = 0
 		p.commands.out = out[abi.OutHead : abi.OutHead+abi.MaxCommands*abi.CommandSize]
 		p.strategy.Decide(e, &p.commands)

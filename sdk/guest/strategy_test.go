@@ -79,7 +79,6 @@ func TestEventFields(t *testing.T) {
 		t.Fatal("not done")
 	}
 	want := Event{
-		size: uint32(len(b)), fixed: abi.EventFixed, hopSize: abi.HopSize, hopCount: 1, facts: abi.FactUp,
 		Kind: abi.FaceChange, Name: [6]byte{1, 2, 3, 4, 5, 6}, Now: 11, Expiry: 12, Seq: 0xFFFFFF, InFace: 0x10002, Face: 0x30004,
 		Random: 0xDEADBEEF, Length: 60, Signal: -87, Type: 1, FHDR: 0x17, KeyID: 3, InKind: abi.FaceBroadcast, TTL: 7, Reason: 4,
 		Prefix: 2, Up: true, More: 9, Hops: []Hop{{77, 5, abi.HopMeasured, 1500, 20, 3, 6553, 4}},
