@@ -185,8 +185,7 @@ func Load(ctx context.Context, code []byte, opt Options) (*Module, error) {
 	if err := info.Check(opt); err != nil {
 		return nil, err
 	}
-	opt.ItemFuel, opt.StartFuel = cmp.Or(opt.ItemFuel, defaultItemFuel), cmp.Or(opt.StartFuel, defaultStartFuel)
-	opt.IdleFuel = cmp.Or(opt.IdleFuel, defaultIdleFuel)
+	_, opt.ItemFuel, opt.StartFuel, opt.IdleFuel = opt.Bounds(info.Manifest)
 	if code, err = opt.meter(code, info.Manifest); err != nil {
 		return nil, err
 	}
@@ -211,6 +210,12 @@ func (o *Options) meter(code []byte, m *Manifest) ([]byte, error) {
 	}
 	out, _, err := meter.Meter(code, meter.Options{FuelExport: fuelExport, MaxPages: o.pages(m), Initial: o.StartFuel})
 	return out, err
+}
+
+// Bounds gives what an instance of a module may have under these options: bytes of memory, and fuel for each item, for start-up and for
+// the idle hook.
+func (o *Options) Bounds(m *Manifest) (memory uint64, item, start, idle int64) {
+	return o.memory(m), cmp.Or(o.ItemFuel, defaultItemFuel), cmp.Or(o.StartFuel, defaultStartFuel), cmp.Or(o.IdleFuel, defaultIdleFuel)
 }
 
 // pages is the bound for the memory of one instance in pages of 64 KiB.

@@ -3,6 +3,7 @@ package plugin
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"strings"
@@ -121,9 +122,14 @@ type machine struct {
 	stage *stage
 }
 
+// Call is with the fuel that a node would give: a driver's hangs on the bytes of its one item too.
 func (m machine) Call(n int) ([]byte, error) {
+	size := 0
+	if in := m.Input(); m.stage.version.module.Manifest.Driver != nil {
+		size = int(binary.LittleEndian.Uint32(in[abi.ItemSize:])) - int(binary.LittleEndian.Uint16(in[abi.ItemFixed:]))
+	}
 	begin := time.Now()
-	out, err := m.Instance.Call(n)
+	out, err := m.CallWith(n, size)
 	m.stage.spent.Time += time.Since(begin)
 	m.stage.spent.Fuel += m.Spent()
 	m.stage.spent.Memory = m.Memory()

@@ -144,17 +144,20 @@ func (v *version) own(m *engine.Manifest) (err error) {
 	if v.vectors, err = readVectors(m); err != nil {
 		return err
 	}
-	v.events, err = readEvents(m)
-	return err
+	v.events, err = readEvents("its events", m)
+	return firstMistake(err)
 }
 
-// readEvents reads the events of a manifest; nil: there are none.
-func readEvents(m *engine.Manifest) (*script.File, error) {
+// readEvents reads the events of a manifest; nil: there are none. The error holds all mistakes.
+func readEvents(name string, m *engine.Manifest) (*script.File, error) {
 	if m.Events == "" {
 		return nil, nil
 	}
-	f, err := script.Read("its events", m.Kind, []byte(m.Events))
-	return f, firstMistake(err)
+	f, err := script.Read(name, m.Kind, []byte(m.Events))
+	if err == nil && m.Driver != nil {
+		err = f.CheckLinks(m.Driver.LinkBlock, m.Driver.PeerBlock)
+	}
+	return f, err
 }
 
 // readVectors reads the vectors of a manifest, which only decoders have.

@@ -128,10 +128,8 @@ func (o *TrialOptions) read(v *version, m *engine.Manifest) error {
 	if v.vectors, err = readVectors(&own); err != nil {
 		return err
 	}
-	if own.Events != "" {
-		if v.events, err = script.Read(cmp.Or(o.Name, "events"), m.Kind, []byte(own.Events)); err != nil {
-			return err
-		}
+	if v.events, err = readEvents(cmp.Or(o.Name, "events"), &own); err != nil {
+		return err
 	}
 	if v.events == nil && len(v.vectors.Vectors) == 0 {
 		return fmt.Errorf("%s: %w", m.Name, ErrNoTests)

@@ -146,6 +146,7 @@ func TestTrialsThatCannotBegin(t *testing.T) {
 		"it takes events, not vectors":             {strategy, TrialOptions{Vectors: []byte("{}")}},
 		"it takes vectors, not events":             {decoder, TrialOptions{Events: []byte("interest\n")}},
 		"x:1: fly is no event":                     {strategy, TrialOptions{Events: []byte("fly\n"), Name: "x"}},
+		"write link link_block=0 peer_block=8":     {driverWith(8), TrialOptions{Events: []byte("up\n")}},
 		"no such setting":                          {strategy, TrialOptions{Events: []byte("config a=1\ninterest\n")}},
 		"unknown field":                            {decoder, TrialOptions{Vectors: []byte(`{"vektors": []}`)}},
 		"config key a: the plugin has no such":     {decoder, TrialOptions{Vectors: []byte(`{"vectors": [{"id": "a", "payload": "", "records": []}]}`), Config: map[string]any{"a": 1}}},
@@ -201,4 +202,9 @@ func TestOwnTestsRunWithTheDefaults(t *testing.T) {
 	if _, err := m.Decode(t.Context(), "default", Request{Payload: []byte{0}}); err == nil { // it works with what the operator has set
 		t.Error("the operator's setting was lost")
 	}
+}
+
+// driverWith is a driver with a block for each peer.
+func driverWith(peerBlock int) *wasmtest.Guest {
+	return &wasmtest.Guest{Manifest: map[string]any{"kind": "driver", "driver": map[string]any{"mtu": 100, "transports": []string{"stream"}, "peer_block": peerBlock}}}
 }

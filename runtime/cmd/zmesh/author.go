@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -12,7 +11,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/zmesh/zmesh/runtime/host"
-	"github.com/zmesh/zmesh/runtime/plugin"
 	"github.com/zmesh/zmesh/runtime/plugin/build"
 	"github.com/zmesh/zmesh/runtime/plugin/scaffold"
 )
@@ -107,59 +105,4 @@ func (e *env) pluginSign() *cobra.Command {
 	return &cobra.Command{Use: "sign FILE", Short: "Sign a module (not there yet)", Args: cobra.ArbitraryArgs, RunE: func(*cobra.Command, []string) error {
 		return usage("modules cannot be signed yet: signatures, and [plugins_trust] with them, come in the next version")
 	}}
-}
-
-func (e *env) pluginInspect() *cobra.Command {
-	return &cobra.Command{
-		Use: "inspect FILE|builtin:NAME", Short: "What a module says of itself; a decoder is run, with nothing granted, to describe itself", Args: cobra.ExactArgs(1),
-		RunE: func(c *cobra.Command, args []string) error {
-			r, err := plugin.Inspect(sourceOf(args[0]))
-			if err != nil {
-				return err
-			}
-			schema, unknown := e.schemaOf(c.Context(), r, args[0])
-			if e.json {
-				return e.printJSON(inspected{r, fieldLines(schema)})
-			}
-			fmt.Fprintf(e.out, "%s %s %s by %s\n%s\n", r.Kind, r.Name, r.Version, or(r.Vendor, "(nobody)"), r.Description)
-			fmt.Fprintf(e.out, "abi           %s\ndigest        %s\nsize          %d bytes, %d vectors\n", r.ABI, r.Digest, r.Size, r.Vectors)
-			fmt.Fprintf(e.out, "memory        %d bytes at start, %d asked for\n", r.MemoryMin, r.MemoryAsked)
-			fmt.Fprintf(e.out, "capabilities  %s\nimports       %s\nexports       %s\n", listed(r.Capabilities), listed(r.Imports), listed(r.Exports))
-			for _, p := range r.Problems {
-				fmt.Fprintf(e.out, "problem       %s\n", p)
-			}
-			if unknown != nil {
-				fmt.Fprintf(e.out, "schema        not known: %s\n", unknown)
-			}
-			if schema != nil {
-				e.fieldTable(fieldLines(schema))
-			}
-			return nil
-		},
-	}
-}
-
-// inspected is a report with what a decoder describes; empty if it describes nothing.
-type inspected struct {
-	*plugin.Report
-	Schema []fieldLine `json:"schema"`
-}
-
-// schemaOf gives what a decoder describes, or why that is not known; neither of a plugin that describes nothing.
-func (e *env) schemaOf(ctx context.Context, r *plugin.Report, file string) (plugin.Schema, error) {
-	if r.Kind != plugin.KindDecoder || len(r.Problems) > 0 {
-		return nil, nil
-	}
-	s, err := plugin.DescribeOnce(ctx, sourceOf(file))
-	if errors.Is(err, plugin.ErrNoDescribe) {
-		return nil, nil
-	}
-	return s, err
-}
-
-func listed(texts []string) string {
-	if len(texts) == 0 {
-		return "none"
-	}
-	return strings.Join(texts, ", ")
 }

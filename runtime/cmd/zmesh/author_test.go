@@ -99,3 +99,33 @@ func TestTestOfEvents(t *testing.T) {
 	zmesh(t, "", "plugin", "test", module, "--events", events).bad(t, exitFailed, "for version 9 of the contract")
 	zmesh(t, "", "plugin", "test", module, "--events", events, "--config-json", "{").bad(t, exitUsage, "--config-json")
 }
+
+// A module is read without running any of it; what it says, and what it would get, is all there.
+func TestInspect(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name string, manifest map[string]any) string {
+		return writeFile(t, filepath.Join(dir, name), string((&wasmtest.Guest{Manifest: manifest, Init: wasmtest.Forever}).Bytes()))
+	}
+	one := write("one.wasm", map[string]any{
+		"kind": "driver", "driver": map[string]any{"mtu": 100, "transports": []string{"stream"}, "peer_block": 8, "half_duplex": true, "bit_rate": 9600, "duty_cycle": 0.01},
+		"events": "link peer_block=8\nup\n", "state": "mine.1", "fuel": map[string]any{"item": 5, "start": 6, "idle": 7}, "capabilities": []string{"log"},
+	})
+	two := write("two.wasm", map[string]any{
+		"config": map[string]any{"rate": map[string]any{"type": "float", "min": 1, "max": 2, "default": 1.5, "help": "how often"}, "mode": map[string]any{"type": "string", "required": true, "one_of": []string{"a", "b"}}},
+		"events": "fly\n\nfly\n",
+	})
+	zmesh(t, "", "plugin", "inspect", one, two).good(t,
+		"driver hand-made", "0 vectors, 1 events", "fuel asked    5 for each item, 6 for start-up, 7 for the idle hook", "capabilities  log", "state         mine.1",
+		"stream, mtu 100, blocks of 0 bytes for a link and 8 for a peer, half duplex with 0 ms to turn around, sends at most 0.01 of the time, 9600 bits a second",
+		"strategy hand-made", "131072 bytes at start, 0 asked for, 16777216 at most here", "setting       rate (float, default 1.5, at least 1, at most 2): how often",
+		"setting       mode (string, required, one of a, b)", "problem       its events:1: fly is no event of a strategy", "zmesh_0.features", "zmesh_process")
+	var r plugin.Report
+	if err := json.Unmarshal([]byte(zmesh(t, "", "plugin", "inspect", "--json", one).out), &r); err != nil {
+		t.Fatal(err)
+	}
+	if r.Events != 1 || r.FuelAsked.Start != 6 || r.Bounds.Fuel.Item == 0 || r.Bounds.Memory == 0 || r.Driver.PeerBlock != 8 || len(r.Digest) != 64 {
+		t.Errorf("%+v", r)
+	}
+	zmesh(t, "", "plugin", "inspect", "nope.wasm").bad(t, exitFailed, "nope.wasm")
+	zmesh(t, "", "plugin", "inspect").bad(t, exitUsage, "inspect FILE")
+}

@@ -71,6 +71,25 @@ func (d *driver) setup(l *Line) error {
 	return l.done()
 }
 
+// CheckLinks tells whether the links of a driver's script are those that its manifest declares: with other blocks it would be
+// tested as it never runs.
+func (f *File) CheckLinks(linkBlock, peerBlock int) error {
+	have, at := driver{}, 1
+	for i := range f.Cases {
+		c := &f.Cases[i]
+		if c.Link != nil {
+			if err := have.setup(c.Link); err != nil {
+				return err
+			}
+			at = c.Link.At
+		}
+		if have.linkSize != linkBlock || have.peerSize != peerBlock {
+			return &Mistake{f.Name, at, fmt.Sprintf("plugin.toml declares other blocks: write link link_block=%d peer_block=%d", linkBlock, peerBlock)}
+		}
+	}
+	return nil
+}
+
 // lose forgets everything that was kept for the link.
 func (d *driver) lose() { d.linkBlock, d.peers = make([]byte, d.linkSize), map[uint32]*peer{} }
 

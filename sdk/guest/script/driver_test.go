@@ -185,3 +185,19 @@ func TestDriversMistakes(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestLinksAreThoseOfTheManifest(t *testing.T) {
+	for text, want := range map[string]string{
+		"up\n\ndown\n":                          "x:1: plugin.toml declares other blocks: write link link_block=8 peer_block=16",
+		"link link_block=8 peer_block=16\nup\n": "",
+		"link link_block=8 peer_block=16\nup\n\nlink transport=datagram\ndown\n": "x:4: plugin.toml declares other blocks",
+	} {
+		f, err := Read("x", "driver", []byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := f.CheckLinks(8, 16); (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %q in it", err, want)
+		}
+	}
+}
