@@ -146,6 +146,51 @@ type Plugin struct {
 	Limits     map[string]uint64 `json:"limits"`      // how often each limit was met, by its setting
 	StateKeys  int               `json:"state_keys"`  // kept for the plugin
 	StateBytes int               `json:"state_bytes"` // that they take
+
+	Degraded uint64      `json:"degraded"` // a strategy's events that best-route decided instead
+	Swaps    uint64      `json:"swaps"`    // since it was loaded
+	Returned uint64      `json:"returned"` // how often the version before came back by itself
+	Recycled uint64      `json:"recycled"` // instances replaced because they had grown, or were old
+	Skipped  uint64      `json:"skipped"`  // inputs not handed to it because they had killed an instance
+	Previous string      `json:"previous"` // digest of what rollback goes back to; empty: nothing
+	Fuel     Spread      `json:"fuel"`     // units that a call takes: of one in 64; of a decoder, of all
+	Time     Spread      `json:"time_ns"`  // how long a call takes, of the same calls
+	LastTrap *PluginTrap `json:"last_trap,omitempty"`
+}
+
+// Spread tells how values are spread. Percentiles are right to a quarter and never too low; the most is exact.
+type Spread struct {
+	Samples uint64 `json:"samples"`
+	P50     uint64 `json:"p50"`
+	P90     uint64 `json:"p90"`
+	P99     uint64 `json:"p99"`
+	Most    uint64 `json:"most"`
+}
+
+// PluginTrap is the last trap of a plugin.
+type PluginTrap struct {
+	Time        time.Time `json:"time"`
+	Digest      string    `json:"digest"` // of the version
+	Why         string    `json:"why"`
+	Input       string    `json:"input"`        // the item that caused it, hex, at most 4,096 bytes of it
+	InputDigest string    `json:"input_digest"` // SHA-256 of all of it; empty: it was no item's doing
+}
+
+// PluginEntry is a step in the life of a plugin: GET /v1/plugins/journal.
+type PluginEntry struct {
+	Time   time.Time `json:"time"`
+	Plugin string    `json:"plugin"`
+	What   string    `json:"what"` // loaded, swapped, rolled back, unloaded, refused, trapped, replaced, returned, quarantined, resumed, slow, forgotten
+	Who    string    `json:"who"`  // configuration, operator, or node: by itself
+	Digest string    `json:"digest,omitempty"`
+	From   string    `json:"from,omitempty"`  // digest of the version that it takes the place of
+	Input  string    `json:"input,omitempty"` // digest of the input that killed an instance
+	Why    string    `json:"why,omitempty"`
+}
+
+// PluginName is the body of POST /v1/plugins/rollback and of DELETE /v1/plugins.
+type PluginName struct {
+	Name string `json:"name"`
 }
 
 // PluginLoad is the body of POST /v1/plugins (load) and of POST /v1/plugins/{name}/swap: a module's bytes travel as they

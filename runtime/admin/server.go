@@ -36,6 +36,9 @@ type Node interface {
 	Plugins() []Plugin
 	LoadPlugin(PluginLoad) error
 	SwapPlugin(PluginLoad) error
+	RollbackPlugin(PluginName) error
+	UnloadPlugin(PluginName) error
+	PluginJournal() []PluginEntry
 }
 
 // Access is who may use the API over TCP. On a unix socket it is the socket's mode that says so.
@@ -176,6 +179,9 @@ func routes(n Node) http.Handler {
 	m.HandleFunc("GET /v1/plugins", show(n.Plugins))
 	m.HandleFunc("POST /v1/plugins", take(n.LoadPlugin))
 	m.HandleFunc("POST /v1/plugins/swap", take(n.SwapPlugin))
+	m.HandleFunc("POST /v1/plugins/rollback", take(n.RollbackPlugin))
+	m.HandleFunc("DELETE /v1/plugins", take(n.UnloadPlugin))
+	m.HandleFunc("GET /v1/plugins/journal", show(n.PluginJournal))
 	m.HandleFunc("GET /debug/pprof/", pprof.Index)
 	m.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
 	m.HandleFunc("GET /debug/pprof/trace", pprof.Trace)

@@ -66,6 +66,10 @@ func (f *fake) Plugins() []admin.Plugin           { return []admin.Plugin{} }
 func (f *fake) LoadPlugin(admin.PluginLoad) error { return nil }
 func (f *fake) SwapPlugin(admin.PluginLoad) error { return nil }
 
+func (f *fake) RollbackPlugin(admin.PluginName) error { return nil }
+func (f *fake) UnloadPlugin(admin.PluginName) error   { return nil }
+func (f *fake) PluginJournal() []admin.PluginEntry    { return nil }
+
 func access() admin.Access { return admin.Access{Log: log.New(io.Discard, "", 0)} }
 
 // serve runs the API on a socket until the test ends.

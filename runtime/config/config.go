@@ -171,6 +171,12 @@ type PluginLimits struct {
 	Series     int // counters and gauges
 	StateBytes int // of keys and values
 	Output     int // commands, frames or records for an item
+
+	CallTime time.Duration // of one call
+	Traps    int           // within Window that are too many
+	Window   time.Duration
+	MaxAge   time.Duration // of an instance
+	Recycle  int64         // bytes that an instance may have grown to
 }
 
 // Strategy is one of [[strategies]].

@@ -195,6 +195,10 @@ func (l PluginLimits) settings() (list []setting) {
 	for _, s := range l.numbers() {
 		limit(s.key, s.value(), strconv.FormatInt(s.value(), 10))
 	}
+	for _, s := range l.times() {
+		limit(s.key, int64(*s.v), durationText(*s.v))
+	}
+	limit("recycle_memory", l.Recycle, sizeText(l.Recycle))
 	return list
 }
 

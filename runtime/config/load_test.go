@@ -212,12 +212,18 @@ log_bytes = 600
 metric_series = 7
 state_bytes = 800
 output = 2
+call_time = "200ms"
+traps = 3
+trap_window = "10s"
+max_age = "1h"
+recycle_memory = "4MiB"
 [[plugins]]
 name = "two"
 builtin = "multicast"
 `)
 	check(t, "limits", c.Plugin("one").Limits, PluginLimits{
 		Memory: 8 << 20, ItemFuel: 2_000_000, StartFuel: 3_000_000, IdleFuel: 4_000_000, LogLines: 5, LogBytes: 600, Series: 7, StateBytes: 800, Output: 2,
+		CallTime: 200 * time.Millisecond, Traps: 3, Window: 10 * time.Second, MaxAge: time.Hour, Recycle: 4 << 20,
 	})
 	check(t, "what is not given", c.Plugin("two").Limits, PluginLimits{})
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/zmesh/zmesh/core/name"
 )
@@ -150,6 +151,16 @@ func (l *PluginLimits) numbers() []pluginLimit {
 		{"metric_series", nil, &l.Series, 1, 10_000},
 		{"state_bytes", nil, &l.StateBytes, 64, 64 << 20},
 		{"output", nil, &l.Output, 1, 1024},
+		{"traps", nil, &l.Traps, 1, 10_000},
+	}
+}
+
+// times of [plugins.limits].
+func (l *PluginLimits) times() []timeLimit {
+	return []timeLimit{
+		{"call_time", &l.CallTime, 50 * time.Millisecond, time.Minute},
+		{"trap_window", &l.Window, time.Second, 24 * time.Hour},
+		{"max_age", &l.MaxAge, time.Minute, 365 * 24 * time.Hour},
 	}
 }
 
@@ -183,6 +194,10 @@ func readPluginLimits(t *table, l *PluginLimits) {
 			*s.long = n
 		}
 	}
+	for _, s := range l.times() {
+		*s.v = t.duration(s.key, s.low, s.high, 0)
+	}
+	l.Recycle = t.size("recycle_memory", 1<<16, 0)
 	t.end()
 }
 

@@ -22,9 +22,10 @@ func (h *Host) loadPlugins(ctx context.Context) (err error) {
 	cfg := h.cfg.Load()
 	h.plugins, err = plugin.NewManager(plugin.Options{
 		Workers: cfg.Node.Workers, CacheDir: filepath.Join(cfg.Node.DataDir, "compiled"), Compiler: h.compiler,
-		Log: func(name, level, text string) { h.log.Info().Str("plugin", name).Str("level", level).Msg(text) },
+		JournalFile: filepath.Join(cfg.Node.DataDir, "plugins", "journal.jsonl"),
+		Log:         func(name, level, text string) { h.log.Info().Str("plugin", name).Str("level", level).Msg(text) },
 		Journal: func(e plugin.Entry) {
-			h.log.Info().Str("plugin", e.Plugin).Str("digest", e.Digest).Str("from", e.From).Str("why", e.Why).Msg("plugin " + e.What)
+			h.log.Info().Str("plugin", e.Plugin).Str("who", e.Who).Str("digest", e.Digest).Str("from", e.From).Str("why", e.Why).Msg("plugin " + e.What)
 		},
 	})
 	if err != nil {
@@ -51,7 +52,7 @@ func (h *Host) trusted(builtin bool) error {
 }
 
 func (h *Host) loadPlugin(ctx context.Context, p *config.Plugin) error {
-	ctx, cancel := context.WithTimeout(ctx, loadTime)
+	ctx, cancel := context.WithTimeout(plugin.As(ctx, "configuration"), loadTime)
 	defer cancel()
 	spec := plugin.Spec{Name: p.Name, Source: plugin.Source{Path: p.Path, Builtin: p.Builtin}, Grants: p.Grant, Config: p.Config, Limits: limitsOf(&p.Limits)}
 	if err := h.plugins.Load(ctx, spec); err != nil {
@@ -65,6 +66,7 @@ func limitsOf(l *config.PluginLimits) plugin.Limits {
 	return plugin.Limits{
 		Memory: uint64(l.Memory), ItemFuel: l.ItemFuel, StartFuel: l.StartFuel, IdleFuel: l.IdleFuel, Output: l.Output,
 		AccountLimits: engine.AccountLimits{LogLines: l.LogLines, LogBytes: l.LogBytes, Series: l.Series, StateBytes: l.StateBytes},
+		CallTime:      l.CallTime, Traps: l.Traps, Window: l.Window, MaxAge: l.MaxAge, Recycle: uint64(l.Recycle),
 	}
 }
 
@@ -75,17 +77,55 @@ func (h *Host) Plugins() []admin.Plugin {
 		list = append(list, admin.Plugin{
 			Name: s.Name, Kind: string(s.Kind), Version: s.Version, Digest: s.Digest, State: string(s.State), Source: s.Source,
 			Instances: s.Instances, Calls: s.Calls, Traps: s.Traps, Limits: s.Limits, StateKeys: s.StateKeys, StateBytes: s.StateBytes,
+			Degraded: s.Degraded, Swaps: s.Swaps, Returned: s.Returned, Recycled: s.Recycled, Skipped: s.Skipped, Previous: s.Previous,
+			Fuel: admin.Spread(s.Fuel), Time: admin.Spread(s.Time), LastTrap: (*admin.PluginTrap)(s.LastTrap),
 		})
 	}
 	return list
 }
+
+// PluginJournal implements admin.Node.
+func (h *Host) PluginJournal() []admin.PluginEntry {
+	list := []admin.PluginEntry{}
+	for _, e := range h.plugins.Journal() {
+		list = append(list, admin.PluginEntry(e))
+	}
+	return list
+}
+
+// RollbackPlugin implements admin.Node.
+func (h *Host) RollbackPlugin(p admin.PluginName) error {
+	ctx, cancel := context.WithTimeout(plugin.As(h.ctx, operator), loadTime)
+	defer cancel()
+	return h.plugins.Rollback(ctx, p.Name)
+}
+
+// UnloadPlugin implements admin.Node. What something else in the node is configured with stays.
+func (h *Host) UnloadPlugin(p admin.PluginName) error {
+	h.changing.Lock()
+	defer h.changing.Unlock()
+	for _, e := range h.choice.entries {
+		if e.plugin == p.Name {
+			return fmt.Errorf("plugin %q is the strategy of %q: set another one first", p.Name, e.prefix)
+		}
+	}
+	for _, f := range h.cfg.Load().Faces {
+		if f.Driver.Plugin == p.Name {
+			return fmt.Errorf("plugin %q drives face %q: take that out of the configuration first", p.Name, f.Name)
+		}
+	}
+	return h.plugins.Unload(plugin.As(h.ctx, operator), p.Name)
+}
+
+// operator is who acts through the admin address.
+const operator = "operator"
 
 // sourceOf is where the module of a request comes from: its bytes, or a plugin of this binary.
 func sourceOf(l admin.PluginLoad) plugin.Source {
 	if name, ok := strings.CutPrefix(l.From, "builtin:"); ok && len(l.Module) == 0 {
 		return plugin.Source{Builtin: name}
 	}
-	return plugin.Source{Bytes: l.Module}
+	return plugin.Source{Bytes: l.Module, Was: l.From}
 }
 
 // LoadPlugin implements admin.Node: it holds until the next start.
@@ -94,7 +134,7 @@ func (h *Host) LoadPlugin(l admin.PluginLoad) error {
 	if err := h.trusted(src.Builtin != ""); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(h.ctx, loadTime)
+	ctx, cancel := context.WithTimeout(plugin.As(h.ctx, operator), loadTime)
 	defer cancel()
 	return h.plugins.Load(ctx, plugin.Spec{Name: l.Name, Source: src, Grants: l.Grant})
 }
@@ -105,7 +145,7 @@ func (h *Host) SwapPlugin(l admin.PluginLoad) error {
 	if err := h.trusted(src.Builtin != ""); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(h.ctx, loadTime)
+	ctx, cancel := context.WithTimeout(plugin.As(h.ctx, operator), loadTime)
 	defer cancel()
 	return h.plugins.Swap(ctx, l.Name, src)
 }

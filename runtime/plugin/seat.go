@@ -28,6 +28,7 @@ type seat struct {
 	// Of the Manager, with the plugin's lock held.
 	known          bool          // it has been looked at
 	before, rested uint64        // calls of its place when it was last looked at, and when the idle hook last ran
+	slept          time.Time     // when the idle hook last ran
 	looked         time.Time     // when its memory and age were looked at
 	seen           uint64        // calls of its place when watch last came
 	lasted         time.Duration // how long it has been at the same call

@@ -28,7 +28,8 @@ func (c *seats) tend(ctx context.Context, now time.Time) {
 		if s == nil {
 			continue
 		}
-		if s.tired(p.calls.Load()) && s.enter() {
+		if s.tired(p.calls.Load(), now) && s.enter() {
+			s.slept = now
 			c.rest(p, s)
 		}
 		if now.Sub(s.looked) >= lookEvery && s.enter() {
@@ -48,13 +49,14 @@ func (c *seats) tend(ctx context.Context, now time.Time) {
 	}
 }
 
-// tired tells whether the idle hook should run: there have been calls, and there are none at the moment or there have been many.
-func (s *seat) tired(calls uint64) bool {
+// tired tells whether the idle hook should run: there have been calls, and there are none at the moment, or there have been
+// many, or it is a while ago.
+func (s *seat) tired(calls uint64, now time.Time) bool {
 	quiet := calls == s.before
 	if s.before = calls; !s.known { // what the place was called before was another's
-		s.known, s.rested = true, calls
+		s.known, s.rested, s.slept = true, calls, now
 	}
-	return s.instance.HasIdle() && calls != s.rested && (quiet || calls-s.rested >= busyCalls)
+	return s.instance.HasIdle() && calls != s.rested && (quiet || calls-s.rested >= busyCalls || now.Sub(s.slept) >= lookEvery)
 }
 
 // rest runs the idle hook of a seat that was entered, and leaves it.

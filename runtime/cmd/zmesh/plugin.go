@@ -2,8 +2,11 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -13,7 +16,7 @@ import (
 
 func (e *env) pluginCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "plugin", Short: "Plugins: of a running node, and in files"}
-	cmd.AddCommand(e.pluginList(), e.pluginLoad(), e.pluginSwap())
+	cmd.AddCommand(e.pluginList(), e.pluginLoad(), e.pluginSwap(), e.pluginRollback(), e.pluginUnload(), e.pluginJournal())
 	cmd.AddCommand(e.authorCommands()...)
 	return cmd
 }
@@ -21,13 +24,85 @@ func (e *env) pluginCommand() *cobra.Command {
 func (e *env) pluginList() *cobra.Command {
 	return &cobra.Command{Use: "list", Short: "The plugins of a running node", RunE: func(c *cobra.Command, _ []string) error {
 		return read(e, c.Context(), "/v1/plugins", func(list []admin.Plugin) {
-			e.table("NAME KIND VERSION DIGEST STATE INSTANCES CALLS TRAPS SOURCE", func(add func(...any)) {
+			e.table("NAME KIND VERSION DIGEST STATE INSTANCES CALLS FUEL-50/99 TIME-50/99 TRAPS LIMITS SOURCE", func(add func(...any)) {
 				for _, p := range list {
-					add(p.Name, p.Kind, p.Version, p.Digest[:min(12, len(p.Digest))], p.State, p.Instances, p.Calls, p.Traps, p.Source)
+					add(p.Name, p.Kind, p.Version, short(p.Digest), p.State, p.Instances, p.Calls, spread(p.Fuel, ""), spread(p.Time, "ns"), p.Traps,
+						or(hits(p.Limits), "-"), p.Source)
 				}
 			})
+			for _, p := range list {
+				if t := p.LastTrap; t != nil {
+					fmt.Fprintf(e.out, "%s: last trap %s of %s: %s\n", p.Name, t.Time.Format(time.RFC3339), short(t.Digest), t.Why)
+				}
+			}
 		})
 	}}
+}
+
+// short is the beginning of a digest, by which people tell versions.
+func short(digest string) string { return digest[:min(12, len(digest))] }
+
+// spread is what half and what nearly all calls take at most; - before any was measured.
+func spread(s admin.Spread, unit string) string {
+	if s.Samples == 0 {
+		return "-"
+	}
+	return fmt.Sprintf("%d/%d%s", s.P50, s.P99, unit)
+}
+
+// hits names the limits that were met.
+func hits(limits map[string]uint64) string {
+	var list []string
+	for _, name := range slices.Sorted(maps.Keys(limits)) {
+		list = append(list, fmt.Sprintf("%s:%d", name, limits[name]))
+	}
+	return strings.Join(list, ",")
+}
+
+func (e *env) pluginRollback() *cobra.Command {
+	return &cobra.Command{
+		Use: "rollback NAME", Short: "Go back to the version before the last swap, as a swap does", Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			return e.post(c.Context(), "/v1/plugins/rollback", admin.PluginName{Name: args[0]}, fmt.Sprintf("plugin %s is the version before again", args[0]))
+		},
+	}
+}
+
+func (e *env) pluginUnload() *cobra.Command {
+	return &cobra.Command{
+		Use: "unload NAME", Short: "Take a plugin out of a running node, which nothing uses any more", Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			return e.change(fmt.Sprintf("plugin %s is gone", args[0]), func(a *admin.Client) error {
+				return a.Delete(c.Context(), "/v1/plugins", admin.PluginName{Name: args[0]})
+			})
+		},
+	}
+}
+
+func (e *env) pluginJournal() *cobra.Command {
+	return &cobra.Command{
+		Use: "journal [NAME]", Short: "What happened to the plugins of a running node: when, by whom, from what to what, why", Args: cobra.MaximumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			a, err := e.client()
+			if err != nil {
+				return err
+			}
+			var list []admin.PluginEntry
+			if err := a.Get(c.Context(), "/v1/plugins/journal", &list); err != nil {
+				return err
+			}
+			list = slices.DeleteFunc(list, func(x admin.PluginEntry) bool { return len(args) == 1 && x.Plugin != args[0] })
+			if e.json {
+				return e.printJSON(list)
+			}
+			e.table("TIME PLUGIN WHO WHAT FROM DIGEST WHY", func(add func(...any)) {
+				for _, x := range list {
+					add(x.Time.Format(time.RFC3339), x.Plugin, x.Who, strings.ReplaceAll(x.What, " ", "-"), or(short(x.From), "-"), or(short(x.Digest), "-"), x.Why)
+				}
+			})
+			return nil
+		},
+	}
 }
 
 // module reads what an operator names: a file, whose bytes go to the node, or builtin:NAME.

@@ -164,7 +164,7 @@ func TestJSONOfEveryReadingCommand(t *testing.T) {
 	n := newNode(t, "")
 	n.do("pub", topic, "--text", "21.5", "--confirm").good(t)
 	for _, verb := range []string{
-		"check", "status", "face", "route", "strategy", "store", "plugin list", "reload", "get " + topic, "sub --count 1 --from 1 " + topic,
+		"check", "status", "face", "route", "strategy", "store", "plugin list", "plugin journal", "reload", "get " + topic, "sub --count 1 --from 1 " + topic,
 		"ping --count 1 " + topic, "trace " + topic, "name " + topic,
 	} {
 		r := n.do(append(strings.Fields(verb), "--json")...)
