@@ -157,3 +157,123 @@ func secondly(g *wasmtest.Guest, output []byte) *wasmtest.Guest {
 		wasmtest.Unless(wasmtest.InputAt+abi.ItemKind, abi.LinkUp, wasmtest.Copy(wasmtest.OutputAt, wasmtest.SpareAt, len(output))), wasmtest.Local0)
 	return g
 }
+
+// A trap takes the item that it happened on and the blocks of that call. Those before it stand, those after it go to a fresh instance.
+func TestDriverTrapTakesOneItem(t *testing.T) {
+	m, journal := manager(t, Options{})
+	g := driverGuest(answer(0, 0, 0, 0), nil)
+	// The guest traps where the first byte of an item's bytes is '!'. It sees the first item of a batch only, so each is sent alone.
+	g.Process = wasmtest.Code(wasmtest.Unless(wasmtest.InputAt+abi.DriverSize, 1, wasmtest.Unless(wasmtest.InputAt+abi.ItemKind, abi.LinkUp, wasmtest.Unreachable)), wasmtest.Local0)
+	load(t, m, "d", handMade(g))
+	d, p := line(t, m, "d"), &driver.Peer{}
+	for _, c := range []struct {
+		data string
+		why  drop.Reason
+	}{{"a", drop.None}, {"bad", drop.DriverTrap}, {"c", drop.None}} {
+		if o, _ := runOne(d, driver.Received, p, c.data); o.Why != c.why {
+			t.Errorf("%q: %s, want %s", c.data, o.Why, c.why)
+		}
+	}
+	await(t, journal, "trapped")
+	if s := m.List()[0]; s.Traps != 1 || s.Instances != 1 || s.LastTrap == nil || !strings.HasSuffix(s.LastTrap.Input, "6261640000000000") {
+		t.Errorf("%+v %+v", s, s.LastTrap)
+	}
+}
+
+// counting is a driver that adds one to the first byte of the link's block, and of the peer's, with each call.
+func counting(state string, size int) *wasmtest.Guest {
+	g := driverGuest(answer(0, 0, 0, 0), map[string]any{"link_block": size, "peer_block": 8})
+	g.Manifest["state"] = state
+	const stateAt = 32768
+	inc := func(at int) []byte { // i32.store8 at (i32.load8_u at) + 1
+		return wasmtest.Code(wasmtest.Const(at), wasmtest.Const(at), []byte{0x2D, 0, 0}, wasmtest.Const(1), []byte{0x6A, 0x3A, 0, 0})
+	}
+	g.Process = wasmtest.Code(inc(stateAt), inc(stateAt+size), wasmtest.Local0)
+	return g
+}
+
+// What the host keeps for the line and for each peer outlives a swap if the schema is the same, and is zeroed if it is not, and after a trap.
+func TestDriverBlocks(t *testing.T) {
+	m, _ := manager(t, Options{})
+	load(t, m, "d", handMade(counting("one", 16)))
+	d, p, q := line(t, m, "d"), &driver.Peer{ID: 1}, &driver.Peer{ID: 2}
+	blocks := func(link, ofP, ofQ byte) {
+		t.Helper()
+		got := [3]byte{d.link.bytes[0], p.Kept.(*block).bytes[0], q.Kept.(*block).bytes[0]}
+		if got != [3]byte{link, ofP, ofQ} {
+			t.Errorf("blocks %v, want %v", got, [3]byte{link, ofP, ofQ})
+		}
+	}
+	runOne(d, driver.Up, p, "")
+	runOne(d, driver.Up, p, "")
+	runOne(d, driver.Up, q, "")
+	blocks(3, 2, 1)
+	other := counting("one", 16)
+	other.Message = "another module with the same schema"
+	for _, c := range []struct {
+		guest *wasmtest.Guest
+		want  [3]byte
+	}{{other, [3]byte{5, 3, 2}}, {counting("two", 16), [3]byte{2, 1, 1}}, {counting("two", 24), [3]byte{2, 2, 2}}} {
+		if err := m.Swap(t.Context(), "d", handMade(c.guest)); err != nil {
+			t.Fatal(err)
+		}
+		runOne(d, driver.Up, p, "")
+		runOne(d, driver.Up, q, "")
+		blocks(c.want[0], c.want[1], c.want[2])
+	}
+}
+
+// Versions take turns while a line works without a pause: no item is lost.
+func TestDriverSwapWhileALineWorks(t *testing.T) {
+	m, _ := manager(t, Options{})
+	versions := []Source{handMade(counting("one", 16)), handMade(counting("one", 16))}
+	versions[1] = handMade(func() *wasmtest.Guest { g := counting("one", 16); g.Message = "other"; return g }())
+	load(t, m, "d", versions[0])
+	d := line(t, m, "d")
+	stop, done := make(chan bool), make(chan uint64)
+	go func() {
+		p, r, n := &driver.Peer{}, driver.Result{}, uint64(0)
+		for {
+			select {
+			case <-stop:
+				done <- n
+				return
+			default:
+			}
+			d.Run(0, []driver.Item{{Kind: driver.Received, Peer: p}}, &r)
+			if r.Outcomes[0].Why != drop.None {
+				t.Errorf("%+v", r.Outcomes[0])
+			}
+			n++
+		}
+	}()
+	for k := range 40 {
+		if err := m.Swap(t.Context(), "d", versions[(k+1)%2]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	close(stop)
+	n := <-done
+	if s := m.List()[0]; s.Calls != n || s.Traps != 0 || s.Instances != 1 || d.link.bytes[0] != byte(n) {
+		t.Errorf("%d calls of %d, %d instances, the block counts %d", s.Calls, n, s.Instances, d.link.bytes[0])
+	}
+	changed := counting("one", 16)
+	changed.Manifest["driver"].(map[string]any)["mtu"] = 64
+	if err := m.Swap(t.Context(), "d", handMade(changed)); err == nil || !strings.Contains(err.Error(), "close the faces first") {
+		t.Errorf("%v", err)
+	}
+}
+
+// A driver that never answers is stopped by its fuel: for each item and byte a bound, whatever the batch.
+func TestDriverRunaway(t *testing.T) {
+	m, journal := manager(t, Options{})
+	g := driverGuest(answer(0, 0, 0, 0), nil)
+	g.Process = wasmtest.Code(wasmtest.Unless(wasmtest.InputAt+abi.ItemKind, abi.LinkUp, wasmtest.Forever), wasmtest.Local0)
+	load(t, m, "d", handMade(g))
+	if o, _ := runOne(line(t, m, "d"), driver.Received, &driver.Peer{}, "x"); o.Why != drop.DriverTrap {
+		t.Errorf("%+v", o)
+	}
+	if e := await(t, journal, "trapped"); !strings.Contains(e.Why, "fuel") {
+		t.Errorf("%+v", e)
+	}
+}
