@@ -302,3 +302,23 @@ func TestHourNames(t *testing.T) {
 		t.Errorf("%q is %d %d %v", hourName(12, -5), n, start, ok)
 	}
 }
+
+// A number that is not there says nothing of those in front of it: a reader who asks for numbers before they have come must not
+// lose sight of the older ones.
+func TestAHoleHidesNothing(t *testing.T) {
+	set := settings{fs: vfs.NewMem(), shard: buffered}
+	n := set.start(t)
+	for seq := uint32(1); seq <= 5; seq++ {
+		n.keep(key(1), seq, label(int(seq)))
+	}
+	n.keep(key(1), 9, label(9))
+	n.stop()
+	n = set.start(t)
+	defer n.stop()
+	for range 2 {
+		n.wantNone(key(1), 7)
+		for seq := uint32(1); seq <= 5; seq++ {
+			n.wantExact(key(1), seq, label(int(seq)))
+		}
+	}
+}
