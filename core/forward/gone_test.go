@@ -177,9 +177,13 @@ func TestP1WhatIsAskedForByNumberOpensNoEpoch(t *testing.T) {
 	c.publish(1, 200, "old")
 	c.reader.send(c.interest(temp, 0, 2))
 	c.reader.wants(wire.Content, 200)
-	for seq := uint32(1); seq <= 5; seq++ {
-		c.reader.send(c.interest(temp, seq, 2))
-		c.reader.wants(wire.Content, seq)
+	for _, first := range []uint32{1, 11} {
+		for seq := first; seq < first+5; seq++ {
+			c.reader.send(c.interest(temp, seq, 2))
+			c.reader.wants(wire.Content, seq)
+		}
+		c.asker(c.nodes[2]).send(c.interest(temp, wire.SeqSubscribe, 100)) // then they come from where a subscription of ours stands
+		c.step()
 	}
 	if got := c.happened(forward.EpochOpened); got != 0 {
 		t.Errorf("%d epochs", got)
