@@ -114,8 +114,6 @@ func (s *Store) noteSteps() error {
 	if steps == s.noted {
 		return nil
 	}
-	s.cfg.Event(Event{Kind: ClockStepped, Dir: s.cfg.Dir, By: time.Duration(steps-s.noted) * time.Millisecond})
-	s.noted = steps
 	for _, h := range s.hours[1:] {
 		if h.foreign {
 			continue
@@ -125,6 +123,8 @@ func (s *Store) noteSteps() error {
 			return err
 		}
 	}
+	s.cfg.Event(Event{Kind: ClockStepped, Dir: s.cfg.Dir, By: time.Duration(steps-s.noted) * time.Millisecond})
+	s.noted = steps
 	return nil
 }
 

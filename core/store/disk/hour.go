@@ -7,6 +7,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/bloom"
+	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/zmesh/zmesh/core/name"
 )
@@ -98,11 +99,30 @@ func (s *shared) open(h *hour, readOnly bool) (err error) {
 	return nil
 }
 
+// room tells whether the disk takes what Pebble may have to flush when it opens h: on a full disk it would not come back from that.
+func (s *shared) room(h *hour) error {
+	if h.sealed {
+		return nil
+	}
+	fs, path := s.cfg.FS, s.cfg.FS.PathJoin(h.dir, "ROOM")
+	f, err := fs.Create(path, vfs.WriteCategoryUnspecified)
+	if err != nil {
+		return err
+	}
+	size := int64(s.cfg.MemTableBytes)
+	_, err = f.Write(make([]byte, size))
+	_, err2 := f.SyncTo(size)
+	return errors.Join(err, err2, f.SyncData(), f.Sync(), f.Close(), fs.Remove(path))
+}
+
 // openFor opens h for what it is there for. One that should be written to and cannot be is opened for reading, and the error given all
 // the same.
 func (s *shared) openFor(h *hour) error {
 	h.stuck = false
-	err := s.open(h, h.sealed)
+	err := s.room(h)
+	if err == nil {
+		err = s.open(h, h.sealed)
+	}
 	if err == nil || h.sealed || s.open(h, true) != nil {
 		return err
 	}
