@@ -1,11 +1,14 @@
 package forward_test
 
 import (
+	"strconv"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/zmesh/zmesh/core/forward"
 	"github.com/zmesh/zmesh/core/mesh"
+	"github.com/zmesh/zmesh/core/name"
 	"github.com/zmesh/zmesh/core/store"
 	"github.com/zmesh/zmesh/core/wire"
 )
@@ -152,4 +155,75 @@ func TestPathDoesNotAllocate(t *testing.T) {
 	if r.toReader.frames-before != 1001 {
 		t.Errorf("%d answers to 1,001 Interests", r.toReader.frames-before)
 	}
+}
+
+// ways is a node with several workers, and for each of them names that it owns and links of its own.
+type ways struct {
+	n    *forward.Node
+	in   []*forward.Ingress
+	from []*forward.Face
+	asks [][][]byte
+}
+
+// BenchmarkWorkers is hits in bursts of 64: by one goroutine with one worker, and by two goroutines, each with names of its own worker.
+// The rate of the second over that of the first is what a second core gives.
+func BenchmarkWorkers(b *testing.B) {
+	for _, workers := range []int{1, 2} {
+		b.Run(strconv.Itoa(workers), func(b *testing.B) {
+			w := newWays(b, workers)
+			b.ResetTimer()
+			var all sync.WaitGroup
+			for i := range workers {
+				all.Go(func() {
+					now := forward.Now{Mono: time.Hour, Wall: mesh.Epoch}
+					for n := 0; n < b.N/workers; n += len(w.asks[i]) {
+						w.in[i].Begin(now)
+						for _, raw := range w.asks[i] {
+							w.in[i].Add(w.from[i], raw)
+						}
+						w.in[i].Run()
+					}
+				})
+			}
+			all.Wait()
+		})
+	}
+}
+
+func newWays(tb testing.TB, workers int) *ways {
+	k := newKit(tb, 1)
+	cfg := k.config(1, 1)
+	cfg.Workers = workers
+	cfg.Store = func(int) forward.Store {
+		return store.NewShard(store.Config{LogBytes: 8 << 20, MaxRatePerName: store.Unlimited})
+	}
+	n, err := forward.New(cfg)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	now := forward.Now{Mono: time.Hour, Wall: mesh.Epoch}
+	sensor, _ := n.AddFace(now, plain(), &sink{})
+	w := &ways{n: n, asks: make([][][]byte, workers)}
+	for range workers {
+		f, _ := n.AddFace(now, forward.FaceConfig{}, &sink{})
+		w.in, w.from = append(w.in, n.Ingress()), append(w.from, f)
+	}
+	for i, full := 0, 0; full < workers; i++ {
+		h := wire.Header{Name: nm("010000000000"), Seq: 7, TTL: 7}
+		h.Name[1], h.Name[2] = byte(i>>6)+1, byte(i)&63+1
+		at := forward.Owner(cfg.Seed, workers, name.MakeKey(0, h.Name))
+		if len(w.asks[at]) == 64 {
+			continue
+		}
+		asked := wire.MakeAsked(mesh.Epoch, 2)
+		w.asks[at] = append(w.asks[at], k.frame(h, asked[:]))
+		if len(w.asks[at]) == 64 {
+			full++
+		}
+		h.Type = wire.Content
+		w.in[0].Begin(now)
+		w.in[0].Add(sensor, k.frame(h, []byte("0123456789012345678901234567890123456789")))
+		w.in[0].Run()
+	}
+	return w
 }

@@ -134,7 +134,7 @@ func (b *bench) rounds(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			t.rounds = append(t.rounds, *got)
+			t.rounds, t.resident = append(t.rounds, *got), append(t.resident, t.memory())
 			t.total.add(got)
 		}
 	}

@@ -152,6 +152,20 @@ func (t *target) startForwarder(ctx context.Context, o *Options, strategy, durab
 	return nil
 }
 
+// restart ends a forwarder and starts it again on the same folder.
+func (t *target) restart(ctx context.Context, o *Options) (err error) {
+	dir := t.child.dir
+	t.child.dir = ""
+	if err := t.child.end(); err != nil {
+		return errors.Join(err, os.RemoveAll(dir))
+	}
+	if t.child, err = start(ctx, o.Exe, o.ServerCPU, "run", "--config", filepath.Join(dir, "node.toml")); err != nil {
+		return errors.Join(err, os.RemoveAll(dir))
+	}
+	t.child.dir = dir
+	return nil
+}
+
 // freePort is a UDP port of loopback that is free now.
 func freePort() (netip.AddrPort, error) {
 	c, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
@@ -190,9 +204,18 @@ func plugins(o *Options, strategy string) (list []string) {
 	return append(list, o.extraPlugins...)
 }
 
-// status asks a forwarder of ours how it stands.
-func (c *child) status(ctx context.Context) (s admin.Status, err error) {
-	socket := filepath.Join(c.dir, "data", "zmesh.sock")
-	err = admin.NewClient("unix:"+socket, "", nil).Get(ctx, "/v1/status", &s)
-	return s, err
+// drops asks a forwarder of ours what it has dropped, by reason; what the kernel dropped because nobody read in time is "receive_buffer".
+func (c *child) drops(ctx context.Context) (map[string]uint64, error) {
+	client := admin.NewClient("unix:"+filepath.Join(c.dir, "data", "zmesh.sock"), "", nil)
+	var s admin.Status
+	var p admin.Perf
+	if err := errors.Join(client.Get(ctx, "/v1/status", &s), client.Get(ctx, "/v1/perf", &p)); err != nil {
+		return nil, err
+	}
+	for _, socket := range p.Sockets {
+		if socket.Overflow > 0 {
+			s.Drops["receive_buffer"] += socket.Overflow
+		}
+	}
+	return s.Drops, nil
 }

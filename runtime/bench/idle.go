@@ -19,6 +19,9 @@ func runIdle(ctx context.Context, o *Options) (rep *Report, err error) {
 	if err := t.startForwarder(ctx, o, idlePlugins[0], o.Durability[0]); err != nil {
 		return nil, err
 	}
+	if err := t.restart(ctx, o); err != nil { // so that what is said of its start is that of a node with a warm compile cache
+		return nil, err
+	}
 	b.targets = append(b.targets, t)
 	defer func() {
 		if e := t.close(); err == nil {

@@ -51,7 +51,8 @@ type Result struct {
 
 	MemoryBefore uint64        `json:"memory_before_bytes"`
 	MemoryAfter  uint64        `json:"memory_after_bytes"`
-	Ready        time.Duration `json:"ready_ns"` // from start to ready, if it was started for this
+	MemoryRounds []uint64      `json:"memory_rounds_bytes"` // after each round
+	Ready        time.Duration `json:"ready_ns"`            // from start to ready, if it was started for this
 
 	RateOfRaw Range `json:"rate_of_raw"` // its rate by that of the raw batched calls
 	CPUOfRaw  Range `json:"cpu_of_raw"`  // its CPU time for an exchange by theirs
@@ -84,11 +85,10 @@ func (b *bench) report(ctx context.Context) (*Report, error) {
 	for _, t := range b.targets {
 		res := t.result()
 		if !t.isRaw() && t.child != nil {
-			s, err := t.child.status(ctx)
-			if err != nil {
+			var err error
+			if res.Drops, err = t.child.drops(ctx); err != nil {
 				return nil, fmt.Errorf("%s: %w", t.label, err)
 			}
-			res.Drops = s.Drops
 		}
 		if limit != nil && t != limit {
 			res.RateOfRaw = compare(t, limit, rateOf)
@@ -108,7 +108,7 @@ func (t *target) result() Result {
 	r := Result{
 		Name: t.label, Raw: t.isRaw(), Exchanges: s.done, Lost: s.lost, Returned: s.returned, Drops: map[string]uint64{},
 		Rate: rateOf(s), P50: s.latency.quantile(0.5), P99: s.latency.quantile(0.99), P999: s.latency.quantile(0.999),
-		CPU: time.Duration(cpuEach(s)), MemoryBefore: t.before, MemoryAfter: t.memory(),
+		CPU: time.Duration(cpuEach(s)), MemoryBefore: t.before, MemoryAfter: t.memory(), MemoryRounds: t.resident,
 	}
 	if s.wall > 0 {
 		r.Busy, r.Load = s.cpu.Seconds()/s.wall.Seconds(), s.load.Seconds()/s.wall.Seconds()

@@ -24,10 +24,11 @@ type target struct {
 	next                           numbers
 	leg                            leg
 
-	total  tally
-	rounds []tally
-	last   tally  // of the leg before
-	before uint64 // resident bytes when the first leg began
+	total    tally
+	rounds   []tally
+	last     tally    // of the leg before
+	before   uint64   // resident bytes when the first leg began
+	resident []uint64 // and after each round
 }
 
 // openSockets binds the sockets that a scenario needs, on the loopback or, for a target elsewhere, on any address.

@@ -31,6 +31,7 @@ type benchReport struct {
 		Bound        *bool             `json:"lower_bound"`
 		MemoryBefore uint64            `json:"memory_before_bytes"`
 		MemoryAfter  uint64            `json:"memory_after_bytes"`
+		MemoryRounds []uint64          `json:"memory_rounds_bytes"`
 		Ready        time.Duration     `json:"ready_ns"`
 		RateOfRaw    struct {
 			Whole float64 `json:"whole"`
