@@ -54,8 +54,8 @@ type Options struct {
 	// StartFuel is for start-up, init and configuration together. 0: 100,000,000; a Go guest takes 16 million.
 	StartFuel int64
 
-	// IdleFuel is for one run of the idle hook. 0: 100,000,000: to collect the garbage of a small Go guest takes 26 to 42 million
-	// units and about a millisecond.
+	// IdleFuel is for one run of the idle hook. 0: 200,000,000: to collect the garbage of a Go guest takes 26 to 42 million units and
+	// about a millisecond where there is little of it, and more than 100 million where there are 12 MiB.
 	IdleFuel int64
 
 	// Account is what the module counts on once [Module.Activate] was called. nil: one of its own.
@@ -77,7 +77,7 @@ const (
 	defaultMaxMemory = 64 << 20
 	defaultItemFuel  = 1_000_000
 	defaultStartFuel = 100_000_000
-	defaultIdleFuel  = 100_000_000
+	defaultIdleFuel  = 200_000_000
 	page             = 64 << 10
 
 	fuelExport = "zmesh_fuel" // the name of the global that package meter adds

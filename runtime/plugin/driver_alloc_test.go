@@ -16,6 +16,7 @@ func TestAllocDriver(t *testing.T) {
 	items, wire := frames(t, d, 100)
 	in := []driver.Item{{Kind: driver.Received, Peer: &driver.Peer{}, Data: wire}}
 	var r driver.Result
+	settle(m)
 	for what, burst := range map[string][]driver.Item{"out": items, "in": in} {
 		if n := testing.AllocsPerRun(200, func() { d.Run(0, burst, &r) }); n != 0 {
 			t.Errorf("%v allocations for a burst %s", n, what)

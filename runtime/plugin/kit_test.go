@@ -59,6 +59,13 @@ func manager(t testing.TB, opt Options) (*Manager, <-chan Entry) {
 	return m, entries
 }
 
+// settle does what the Manager would do in its own time, such as making a spare, so that it is not at it while something is measured.
+func settle(m *Manager) {
+	for _, p := range m.all() {
+		m.tend(p)
+	}
+}
+
 // load loads a module under a name.
 func load(t testing.TB, m *Manager, name string, src Source) {
 	t.Helper()

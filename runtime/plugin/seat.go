@@ -22,16 +22,17 @@ type seat struct {
 	state    atomic.Int32
 	left     chan struct{} // closed by the worker when it leaves a seat that was retired under it
 
+	rested  atomic.Uint64                 // calls of its place when the idle hook last ran
 	resting atomic.Pointer[chan struct{}] // closed when the Manager, who is in it between two calls, has left; nil: nobody is
 	input   uint64                        // key of the input at hand, set by who has a trap to report; 0: none
 
 	// Of the Manager, with the plugin's lock held.
-	known          bool          // it has been looked at
-	before, rested uint64        // calls of its place when it was last looked at, and when the idle hook last ran
-	slept          time.Time     // when the idle hook last ran
-	looked         time.Time     // when its memory and age were looked at
-	seen           uint64        // calls of its place when watch last came
-	lasted         time.Duration // how long it has been at the same call
+	known  bool          // it has been looked at
+	before uint64        // calls of its place when it was last looked at
+	slept  time.Time     // when the idle hook last ran
+	looked time.Time     // when its memory and age were looked at
+	seen   uint64        // calls of its place when watch last came
+	lasted time.Duration // how long it has been at the same call
 }
 
 // States of a seat.
@@ -93,7 +94,7 @@ func (p *place) sit() *seat {
 }
 
 // restPatience is how long a call waits for an idle hook to end. To collect a small Go guest's garbage takes one to two ms.
-const restPatience = 5 * time.Millisecond
+const restPatience = 20 * time.Millisecond
 
 func waitFor(rest <-chan struct{}) bool {
 	timer := time.NewTimer(restPatience)
@@ -112,6 +113,9 @@ func (p *place) rise(s *seat) {
 		p.took.add(uint64(time.Since(s.began)))
 		p.fuel.add(uint64(max(s.instance.Spent(), 0)))
 		s.began = time.Time{}
+	}
+	if s.instance.HasIdle() && p.calls.Load()-s.rested.Load() >= mostCalls && !s.instance.Dead() {
+		s.crew.idle(p, s)
 	}
 	s.leave()
 }

@@ -86,6 +86,7 @@ func TestDecideDoesNotAllocate(t *testing.T) {
 			t.Fatal(err)
 		}
 		ev, out := busy(), make([]forward.Command, 0, 4)
+		settle(m)
 		if n := testing.AllocsPerRun(100, func() { out = s.Decide(ev, out[:0]) }); n != 0 {
 			t.Errorf("%v allocations a decision of %s", n, name)
 		}

@@ -2,6 +2,7 @@ package plugin
 
 import (
 	"context"
+	"runtime"
 	"time"
 
 	"github.com/zmesh/zmesh/runtime/engine"
@@ -16,6 +17,10 @@ const (
 	// time has half a MiB by then.
 	busyCalls = 4096
 
+	// mostCalls is after how many the caller itself runs the hook, because the Manager has not come to it: sooner than that an instance
+	// would have to collect its garbage within a call, which no budget of a strategy has fuel for.
+	mostCalls = 4 * busyCalls
+
 	// tendEvery is how often idle hooks are looked at, and lookEvery how often memory and age are.
 	tendEvery = 50 * time.Millisecond
 	lookEvery = time.Second
@@ -28,7 +33,7 @@ func (c *seats) tend(ctx context.Context, now time.Time) {
 		if s == nil {
 			continue
 		}
-		if s.tired(p.calls.Load(), now) && s.enter() {
+		if s.tired(p.calls.Load(), now) && s.enterSoon() {
 			s.slept = now
 			c.rest(p, s)
 		}
@@ -49,27 +54,45 @@ func (c *seats) tend(ctx context.Context, now time.Time) {
 	}
 }
 
+// enterSoon enters a seat between two calls, also where they follow each other closely.
+func (s *seat) enterSoon() bool {
+	for range 10_000 {
+		if s.enter() {
+			return true
+		}
+		runtime.Gosched()
+	}
+	return false
+}
+
 // tired tells whether the idle hook should run: there have been calls, and there are none at the moment, or there have been
 // many, or it is a while ago.
 func (s *seat) tired(calls uint64, now time.Time) bool {
 	quiet := calls == s.before
 	if s.before = calls; !s.known { // what the place was called before was another's
-		s.known, s.rested, s.slept = true, calls, now
+		s.known, s.slept = true, now
+		s.rested.Store(calls)
 	}
-	return s.instance.HasIdle() && calls != s.rested && (quiet || calls-s.rested >= busyCalls || now.Sub(s.slept) >= lookEvery)
+	rested := s.rested.Load()
+	return s.instance.HasIdle() && calls != rested && (quiet || calls-rested >= busyCalls || now.Sub(s.slept) >= lookEvery)
 }
 
 // rest runs the idle hook of a seat that was entered, and leaves it.
 func (c *seats) rest(p *place, s *seat) {
 	done := make(chan struct{})
 	s.resting.Store(&done)
-	s.rested = p.calls.Load()
-	if err := s.instance.Idle(); err != nil {
-		p.failed(s, err)
-	}
+	c.idle(p, s)
 	s.resting.Store(nil)
 	s.leave()
 	close(done)
+}
+
+// idle runs the hook of a seat that somebody is in.
+func (c *seats) idle(p *place, s *seat) {
+	s.rested.Store(p.calls.Load())
+	if err := s.instance.Idle(); err != nil {
+		p.failed(s, err)
+	}
 }
 
 // outgrown tells whether an instance should be replaced by a fresh one: it has grown to most of what it may have, or is old.
