@@ -130,7 +130,7 @@ func clockTime(i *Instance, mem api.Memory, p []uint64) uint32 {
 	now := uint64(time.Second + i.ticks)
 	if i.mod.clock {
 		now = uint64(time.Since(i.mod.started)) + 1
-		if p[0] == 0 { // realtime
+		if uint32(p[0]) == 0 { // realtime
 			now = uint64(time.Now().UnixNano())
 		}
 	}
@@ -186,7 +186,7 @@ func pollOneoff(i *Instance, mem api.Memory, p []uint64) uint32 {
 
 // fdWrite takes what a guest prints: the last of it explains a trap, and all of it is log where that is granted.
 func fdWrite(i *Instance, mem api.Memory, p []uint64) uint32 {
-	if p[0] != 1 && p[0] != 2 {
+	if fd := uint32(p[0]); fd != 1 && fd != 2 { // of an i32 the upper half is whatever the compiled code left there
 		return wasiBadFile
 	}
 	vectors, total := uint32(p[1]), uint32(0)

@@ -141,3 +141,21 @@ func TestLastWords(t *testing.T) {
 		}
 	}
 }
+
+// Compiled code hands an i32 over with anything in the upper half of its word: a Go guest's panic was lost that way.
+func TestUpperHalvesDoNotCount(t *testing.T) {
+	i, err := start(t, &wasmtest.Guest{Output: []byte{wasmtest.MessageAt & 0xFF, wasmtest.MessageAt >> 8, 0, 0, 4, 0, 0, 0}, Message: "last"}, Options{Grants: []string{CapClock}}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const dirty = 0xDEAD << 32
+	if code := fdWrite(i, i.mem, []uint64{dirty | 2, dirty | wasmtest.OutputAt, dirty | 1, dirty | wasmtest.OutputAt + 8}); code != wasiOK || string(i.said) != "last" {
+		t.Errorf("code %d, %q said", code, i.said)
+	}
+	if code := clockTime(i, i.mem, []uint64{dirty, 0, dirty | wasmtest.OutputAt + 16}); code != wasiOK {
+		t.Errorf("code %d", code)
+	}
+	if now, _ := i.mem.ReadUint64Le(wasmtest.OutputAt + 16); time.Since(time.Unix(0, int64(now))).Abs() > time.Hour {
+		t.Errorf("realtime is %d", now)
+	}
+}
