@@ -19,7 +19,6 @@ import (
 // failing lets operations of one kind fail while it is on, all or a part of them.
 type failing struct {
 	kind atomic.Int64 // errorfs.OpKind + 1; 0: none
-	rng  *rand.Rand
 	all  bool
 	ops  atomic.Uint64
 }
