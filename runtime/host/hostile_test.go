@@ -123,7 +123,7 @@ func startTraffic(t *testing.T, w *world) *traffic {
 	}
 	go func() {
 		defer close(tr.done)
-		for seq := uint32(1); ctx.Err() == nil; seq++ {
+		for seq := uint32(1); ctx.Err() == nil && seq <= 100_000; seq++ { // what a face may leave in the store ends some way beyond (P-22)
 			begin := time.Now()
 			if err := d.Publish(s, seq, fmt.Appendf(nil, "content %d", seq)); err != nil {
 				t.Error(err)
@@ -153,7 +153,7 @@ func TestHostileModules(t *testing.T) {
 	if len(list) < 24 {
 		t.Fatalf("%d hostile modules", len(list))
 	}
-	w := newWorld(t, nodeText(inMemory, "max_rate_per_name = \"unlimited\"\n", lanFace, remote("up", busyPort(t), ""), route("", "up", 1)))
+	w := newWorld(t, nodeText(inMemory, "max_rate_per_name = \"unlimited\"\nmax_size = \"64GiB\"\n", lanFace+"share = 1.0\n", remote("up", busyPort(t), ""), route("", "up", 1)))
 	if err := w.host.LoadPlugin(admin.PluginLoad{Name: "s", From: "good.wasm", Module: good().Bytes()}); err != nil {
 		t.Fatal(err)
 	}
@@ -176,7 +176,7 @@ func TestHostileModules(t *testing.T) {
 	if tr.lost.Load() > 0 || n < 100 {
 		t.Errorf("%d of %d lost", tr.lost.Load(), n)
 	}
-	if os.Getenv("ZMESH_TIMING") != "" && p999 > 50*time.Millisecond { // on a machine that does nothing else: see runtime/README.md
+	if os.Getenv("ZMESH_TIMING") != "" && p999 > 50*time.Millisecond { // on a machine that does nothing else
 		t.Errorf("p99.9 is %s", p999)
 	}
 }
