@@ -31,6 +31,7 @@ type Tables struct {
 	Subscribers   int `json:"subscribers"`
 	Producers     int `json:"producers"`
 	Sleepers      int `json:"sleepers"`
+	HeldFrames    int `json:"held_frames"` // that wait to be repeated
 }
 
 // Totals count what a node did since its start.
@@ -44,6 +45,11 @@ type Totals struct {
 	Pushed     uint64 `json:"pushed"`
 	Held       uint64 `json:"held"`
 	Expired    uint64 `json:"expired"`
+
+	Repeated      uint64 `json:"repeated"`       // frames that a strategy sent again where they came from
+	RepeatsSpared uint64 `json:"repeats_spared"` // of those that it wanted to: heard again, or answered before
+	Ignored       uint64 `json:"ignored"`        // commands of strategies that cannot be done
+	TimersRefused uint64 `json:"timers_refused"` // of strategies, beyond strategy_timers of [limits]
 }
 
 // Face is a face: GET /v1/faces.

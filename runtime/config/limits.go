@@ -50,6 +50,8 @@ func countsOf(f *forward.Limits) []countLimit {
 		{"wildcard_answers", &f.WildcardAnswers, 1, 1 << 16},
 		{"wildcard_burst", &f.WildcardBurst, 1, 1 << 16},
 		{"held_interests", &f.Held, 1, 1 << 10},
+		{"held_frames", &f.HeldFrames, 1, 1 << 16},
+		{"strategy_timers", &f.StrategyTimers, 1, 250},
 		{"on_demand_faces", &f.OnDemandFaces, 1, 60_000},
 		{"faces_per_address", &f.FacesPerAddress, 1, 60_000},
 	}

@@ -159,13 +159,15 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	for table, n := range map[string]int{
 		"pit": s.Tables.PIT, "pit_records": s.Tables.PITRecords, "subscriptions": s.Tables.Subscriptions,
 		"subscribers": s.Tables.Subscribers, "producers": s.Tables.Producers, "sleepers": s.Tables.Sleepers,
+		"held_frames": s.Tables.HeldFrames,
 	} {
 		gauge(descTables, float64(n), table)
 	}
 	for event, n := range map[string]uint64{
 		"store_hit": s.Totals.StoreHits, "merged": s.Totals.Merged, "forwarded": s.Totals.Forwarded, "suppressed": s.Totals.Suppressed,
 		"satisfied": s.Totals.Satisfied, "returned": s.Totals.Returned, "pushed": s.Totals.Pushed, "held": s.Totals.Held,
-		"expired": s.Totals.Expired,
+		"expired": s.Totals.Expired, "repeated": s.Totals.Repeated, "repeats_spared": s.Totals.RepeatsSpared,
+		"ignored": s.Totals.Ignored, "timers_refused": s.Totals.TimersRefused,
 	} {
 		count(descEvents, n, event)
 	}

@@ -52,6 +52,7 @@ func addWorker(s *admin.Status, w forward.WorkerStats) {
 	t.Subscribers += w.Askers
 	t.Producers += w.Producers
 	t.Sleepers += w.Sleepers
+	t.HeldFrames += w.HeldFrames
 	n.StoreHits += w.StoreHits
 	n.Merged += w.Merged
 	n.Forwarded += w.Forwarded
@@ -61,6 +62,10 @@ func addWorker(s *admin.Status, w forward.WorkerStats) {
 	n.Pushed += w.Pushed
 	n.Held += w.Held
 	n.Expired += w.ExpiredIns
+	n.Repeated += w.Repeated
+	n.RepeatsSpared += w.RepeatsSpared
+	n.Ignored += w.Ignored
+	n.TimersRefused += w.TimersRefused
 }
 
 // totals are the counters of each configured face; a listener's are those of all its peers, also of those that are gone.

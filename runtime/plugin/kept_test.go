@@ -166,7 +166,7 @@ func TestNeeds(t *testing.T) {
 		"best-route": 0, "multicast": 0, "adaptive": forward.WantMeasures | forward.WantScratch,
 		"self-learning": forward.WantContent | forward.WantMeasures | forward.WantScratch, "weak-signal": forward.WantContent,
 	} {
-		m, _ := manager(t, Options{})
+		m, _ := manager(t, Options{Interpret: true})
 		load(t, m, "x", builtin(t, name))
 		if got := strategyOf(t, m, "x", 0).Needs(twoHops().Name).Wants; got != want {
 			t.Errorf("%s wants %b, not %b", name, got, want)

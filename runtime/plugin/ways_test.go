@@ -177,7 +177,7 @@ func star(t *testing.T, s forward.Strategy, neighbours int) (w *ways, made []*in
 }
 
 func TestSelfLearningFloodsOnceAndThenKnows(t *testing.T) {
-	m, _ := manager(t, Options{})
+	m, _ := manager(t, Options{Interpret: true})
 	load(t, m, "self-learning", builtin(t, "self-learning"))
 	w, made := star(t, strategyOf(t, m, "self-learning", 0), 4)
 	sensor := name.Name{1, 3, 1}
@@ -206,7 +206,7 @@ func TestSelfLearningFloodsOnceAndThenKnows(t *testing.T) {
 
 // The way that was learned dies, and the name is had elsewhere: one timeout, and everyone is asked again.
 func TestSelfLearningRelearns(t *testing.T) {
-	m, _ := manager(t, Options{})
+	m, _ := manager(t, Options{Interpret: true})
 	load(t, m, "self-learning", builtin(t, "self-learning"))
 	w := newWays(t, 1, strategyOf(t, m, "self-learning", 0), 0, 5*ms, 20*ms, 30*ms)
 	w.user.slowest(w.after(w.user.asks(20, 50*ms)))
