@@ -1,13 +1,21 @@
 package guest
 
 import (
+	"unsafe"
+
 	"github.com/zmesh/zmesh/sdk/guest/abi"
 )
 
 // Event is what a strategy decides on. It is valid while Decide runs. Times are in ns; time.Duration(ev.Now) where package time is wanted.
 //
-// Up to Prefix its fields stand as in an item, so that in wasm it is read in one go: see abi.EventFixed.
+// From size on it is laid out like the fixed part of an item, so that in wasm the host writes it: see abi.EventFixed.
 type Event struct {
+	Hops    []Hop   // at most abi.MaxHops, sorted by cost, the producer's face first
+	Route   Scratch // by route; nil: there is none, or the strategy does not ask for it
+	Pending Scratch // by pending Interest
+	Up      bool    // of a face change
+	_       [7]byte // size is at a multiple of 8
+
 	size     uint32
 	Kind     uint16 // abi.InterestIn, abi.RetryIn, abi.ReturnIn, abi.Renew, and what it asks for: see Needs
 	fixed    uint16
@@ -32,11 +40,6 @@ type Event struct {
 	Prefix   uint8  // of a route or face change: the length of the prefix
 	facts    uint8
 	_        [6]byte
-
-	Up      bool    // of a face change
-	Hops    []Hop   // at most abi.MaxHops, sorted by cost, the producer's face first
-	Route   Scratch // by route; nil: there is none, or the strategy does not ask for it
-	Pending Scratch // by pending Interest
 }
 
 // Hop is a face that may be used. Only faces that are up are shown. What was measured is 0 for a strategy that does not ask for it.
@@ -139,18 +142,19 @@ const (
 	strategyBatch  = 8 // items whose blocks have room
 )
 
-// strategyPlugin keeps everything that a decision needs, so that none allocates. A call, a slice handed over and a bounds check cost
-// several times in wasm what they cost natively, so its way is one function but for the author's.
+// strategyPlugin keeps everything that a decision needs, so that none allocates.
 type strategyPlugin struct {
 	strategy Strategy
 	migrator Migrator // nil: it cannot
 	needs    Needs
-	event    Event
 	commands Commands
-	hops     [abi.MaxHops]Hop // where they cannot be used as they stand in the input
+	blocks   [4]struct{ route, pending Scratch } // of an event that is alone, by its facts
+	event    Event                               // which in wasm the input begins in: see input
 	in       [strategyInput / 8]uint64
 	out      [strategyOutput / 8]uint64
 	kept     [strategyBatch * abi.ScratchSize / 8]uint64
+	read     Event            // of a batch, or where the input is of another layout
+	hops     [abi.MaxHops]Hop // of read, likewise
 }
 
 func newStrategyPlugin(s Strategy) *strategyPlugin {
@@ -162,10 +166,26 @@ func newStrategyPlugin(s Strategy) *strategyPlugin {
 		p.migrator = m
 		p.needs |= abi.FeatureMigrate
 	}
+	if state := p.state(); state != nil {
+		for facts := range p.blocks {
+			p.blocks[facts].route, p.blocks[facts].pending = blocksIn(state, uint8(facts))
+		}
+	}
 	return p
 }
 
-func (p *strategyPlugin) regions() (input, output []byte) { return bytesOf(p.in[:]), bytesOf(p.out[:]) }
+// blocksIn gives the blocks of an event by its facts.
+func blocksIn(state []byte, facts uint8) (route, pending Scratch) {
+	if facts&abi.FactRoute != 0 {
+		route = Scratch(state[:abi.ScratchRoute])
+	}
+	if facts&abi.FactPending != 0 {
+		pending = Scratch(state[abi.ScratchRoute:abi.ScratchSize])
+	}
+	return route, pending
+}
+
+func (p *strategyPlugin) regions() (input, output []byte) { return p.input(), bytesOf(p.out[:]) }
 
 func (p *strategyPlugin) state() []byte {
 	if p.needs&abi.FeatureScratch == 0 {
@@ -178,9 +198,27 @@ func (p *strategyPlugin) features() uint64 { return uint64(p.needs) }
 
 func (p *strategyPlugin) configure(v Values) error { return p.strategy.Configure(v) }
 
+// process decides on one event as it stands in the input, which is what a host hands over as a rule. Each jump and each call costs
+// nanoseconds in what the compiler makes for wasm, so that this way has few.
 func (p *strategyPlugin) process(n uint32) uint32 {
+	e := &p.event
+	if n != 1 || !inPlace || e.fixed != abi.EventFixed || e.hopSize != abi.HopSize || e.hopCount > abi.MaxHops {
+		return p.batch(n)
+	}
+	progressWord[0] = 0
+	blocks := &p.blocks[e.facts&(abi.FactRoute|abi.FactPending)]
+	e.Hops, e.Route, e.Pending = (*[abi.MaxHops]Hop)(unsafe.Pointer(&p.in))[:e.hopCount], blocks.route, blocks.pending
+	e.Up = e.facts&abi.FactUp != 0
+	p.commands.n, p.commands.out = 0, bytesOf(p.out[abi.OutHead/8:abi.OutHead/8+abi.MaxCommands*abi.CommandSize/8])
+	p.strategy.Decide(e, &p.commands)
+	head(bytesOf(p.out[:]), abi.OutHead+p.commands.n*abi.CommandSize, abi.StatusOK, p.commands.n)
+	return 1
+}
+
+// batch works on items of any kind.
+func (p *strategyPlugin) batch(n uint32) uint32 {
 	in, out := p.regions()
-	state, e := p.state(), &p.event
+	state, e := p.state(), &p.read
 	for i := range n {
 		progressWord[0] = uint64(i)
 		item := itemAt(in)
@@ -195,13 +233,7 @@ func (p *strategyPlugin) process(n uint32) uint32 {
 		e.readFixed(item[:abi.EventFixed])
 		e.Up = e.facts&abi.FactUp != 0
 		if len(state) >= abi.ScratchSize {
-			e.Route, e.Pending = nil, nil
-			if e.facts&abi.FactRoute != 0 {
-				e.Route = Scratch(state[:abi.ScratchRoute])
-			}
-			if e.facts&abi.FactPending != 0 {
-				e.Pending = Scratch(state[abi.ScratchRoute:abi.ScratchSize])
-			}
+			e.Route, e.Pending = blocksIn(state, e.facts)
 			state = state[abi.ScratchSize:]
 		}
 		fixed, hopSize, hops := int(e.fixed), int(e.hopSize), int(e.hopCount)
@@ -243,7 +275,7 @@ func (p *strategyPlugin) copyHops(b []byte, size, n int) {
 			Var: get32(h, abi.HopVar), Silent: get32(h, abi.HopSilent), Loss: get16(h, abi.HopLoss), Queue: get16(h, abi.HopQueue),
 		}
 	}
-	p.event.Hops = p.hops[:n]
+	p.read.Hops = p.hops[:n]
 }
 
 // migrate converts a block of another schema.

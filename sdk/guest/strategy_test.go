@@ -92,18 +92,22 @@ func TestEventFields(t *testing.T) {
 	}
 }
 
-// In wasm the fixed part is read in one go, so the fields must stand where the layout has them.
+// In wasm the host writes the fixed part and the next hops follow, so the fields must stand where the layout has them.
 func TestEventIsLaidOutLikeItsItem(t *testing.T) {
+	var p strategyPlugin
+	if end := unsafe.Offsetof(p.event) + unsafe.Sizeof(p.event); unsafe.Offsetof(p.in) != end {
+		t.Errorf("the next hops are at %d and the event ends at %d", unsafe.Offsetof(p.in), end)
+	}
 	var e Event
 	for name, at := range map[string][2]uintptr{
 		"Now": {unsafe.Offsetof(e.Now), abi.EventTime}, "Name": {unsafe.Offsetof(e.Name), abi.EventName}, "Seq": {unsafe.Offsetof(e.Seq), abi.EventSeq},
 		"hopSize": {unsafe.Offsetof(e.hopSize), abi.EventHopSize}, "More": {unsafe.Offsetof(e.More), abi.EventMore}, "Expiry": {unsafe.Offsetof(e.Expiry), abi.EventExpiry},
 		"Length": {unsafe.Offsetof(e.Length), abi.EventLength}, "Type": {unsafe.Offsetof(e.Type), abi.EventType}, "InKind": {unsafe.Offsetof(e.InKind), abi.EventInKind},
 		"Signal": {unsafe.Offsetof(e.Signal), abi.EventSignal}, "Face": {unsafe.Offsetof(e.Face), abi.EventFace}, "Random": {unsafe.Offsetof(e.Random), abi.EventRandom},
-		"Prefix": {unsafe.Offsetof(e.Prefix), abi.EventPrefix}, "facts": {unsafe.Offsetof(e.facts), abi.EventFacts}, "Up": {unsafe.Offsetof(e.Up), abi.EventFixed},
+		"Prefix": {unsafe.Offsetof(e.Prefix), abi.EventPrefix}, "facts": {unsafe.Offsetof(e.facts), abi.EventFacts}, "its end": {unsafe.Sizeof(e), abi.EventFixed},
 	} {
-		if at[0] != at[1] {
-			t.Errorf("%s is at %d, want %d", name, at[0], at[1])
+		if at[0]-unsafe.Offsetof(e.size) != at[1] {
+			t.Errorf("%s is at %d from size on, want %d", name, at[0]-unsafe.Offsetof(e.size), at[1])
 		}
 	}
 }

@@ -16,7 +16,12 @@ func put16(b []byte, at int, v uint16) { binary.LittleEndian.PutUint16(b[at:], v
 func put32(b []byte, at int, v uint32) { binary.LittleEndian.PutUint32(b[at:], v) }
 func put64(b []byte, at int, v uint64) { binary.LittleEndian.PutUint64(b[at:], v) }
 
-// hopsIn is for wasm alone: a native machine may have another byte order.
+// inPlace is false: a native machine may have another byte order.
+const inPlace = false
+
+func (p *strategyPlugin) input() []byte { return bytesOf(p.in[:]) }
+
+// hopsIn is for wasm alone.
 func hopsIn(_ []byte, _, _, _ int) []Hop { return nil }
 
 // readFixed reads the fixed part of an item, abi.EventFixed bytes.

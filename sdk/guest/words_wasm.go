@@ -25,10 +25,18 @@ func hopsIn(item []byte, fixed, size, n int) []Hop {
 	return unsafe.Slice((*Hop)(unsafe.Pointer(&item[fixed])), n)
 }
 
-// readFixed reads the fixed part of an item, abi.EventFixed bytes: the event begins with the same layout.
+// readFixed reads the fixed part of an item, abi.EventFixed bytes: the event ends with the same layout.
 func (e *Event) readFixed(in []byte) {
 	_ = in[abi.EventFixed-1]
-	*(*[abi.EventFixed / 8]uint64)(unsafe.Pointer(e)) = *(*[abi.EventFixed / 8]uint64)(unsafe.Pointer(&in[0]))
+	*(*[abi.EventFixed / 8]uint64)(unsafe.Pointer(&e.size)) = *(*[abi.EventFixed / 8]uint64)(unsafe.Pointer(&in[0]))
+}
+
+// inPlace says that an event can be used where the host has written it.
+const inPlace = true
+
+// input begins with the fixed part of the event, and its next hops follow in in.
+func (p *strategyPlugin) input() []byte {
+	return unsafe.Slice((*byte)(unsafe.Pointer(&p.event.size)), abi.EventFixed+strategyInput)
 }
 
 // tidy is for native tests.
