@@ -135,11 +135,8 @@ func (w *Worker) alarmed(e *table.Entry) {
 
 // answered tells the strategy that decided on an Interest what answered it, and measures how long that took. The entry is still there.
 func (w *Worker) answered(e *table.Entry, r *received) {
-	if o := e.Out(r.face.id); o != nil {
-		o.Answered = true
-		if Wants(e.Needs)&WantMeasures != 0 {
-			w.measureAnswer(e, o)
-		}
+	if o := e.Out(r.face.id); o != nil && Wants(e.Needs)&WantMeasures != 0 {
+		w.measureAnswer(e, o)
 	}
 	if Wants(e.Needs)&WantContent != 0 {
 		w.tellContent(r, e)

@@ -59,7 +59,7 @@ func (w *Worker) content(r *received) drop.Reason {
 // fromUpstream tells whether a content shows where the numbers of its name are at the producer, though it did not come from there: it was pushed
 // by our subscription, or is the newest of the best next hop. What was asked for by its number may be an old one, and says nothing (P-1).
 func (w *Worker) fromUpstream(r *received, a *claims) bool {
-	if a.producer || a.exact.Asks(r.face.id) {
+	if a.producer || a.numbered {
 		return false
 	}
 	return a.covered || a.newest.Asks(r.face.id) && w.bestHop(r.key) == r.face.id
@@ -118,6 +118,7 @@ type claims struct {
 	solicited     bool // its face was asked (P-17)
 	doubtful      bool // a far jump: it must not end the numbers of subscribers (P-17)
 	byNumber      bool // … for its number alone: it need not be the newest (P-15)
+	numbered      bool // … for its number, by an Interest that is pending or ran out a moment ago: it may be an old one
 	covered       bool // … by a live subscription of ours (P-15 b)
 	producer      bool // it came from the name's producer face
 }
@@ -141,6 +142,7 @@ func (w *Worker) claims(r *received) (a claims) {
 	a.byNumber = a.solicited && !newest
 	w.eachWildSub(r.key, func(s *table.Sub) { a.covered = w.through(s, r.face.id) || a.covered })
 	a.solicited = a.solicited || a.covered
+	a.numbered = a.exact.Asks(r.face.id) || a.covered && w.overdue.Has(w.now.Mono, table.PITKey{Name: r.key, Seq: r.Seq}, r.face.id)
 	return a
 }
 
@@ -155,7 +157,7 @@ func (w *Worker) through(s *table.Sub, face FaceID) bool {
 
 // synced notes that a subscription of ours has shown the newest (P-15 b). What a face was asked for by its number may be an old one.
 func (w *Worker) synced(r *received, a *claims) {
-	if !a.covered || a.exact.Asks(r.face.id) {
+	if !a.covered || a.numbered {
 		return
 	}
 	note := func(s *table.Sub) {
@@ -289,6 +291,9 @@ func (w *Worker) satisfy(e *table.Entry, r *received, c *copies) (served int) {
 		}
 	}
 	w.stats.Satisfied++
+	if o := e.Out(r.face.id); o != nil {
+		o.Answered = true
+	}
 	if e.Needs != 0 {
 		w.answered(e, r)
 	}

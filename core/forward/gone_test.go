@@ -258,3 +258,30 @@ func TestP5WhoAsksOnGetsEveryName(t *testing.T) {
 		t.Errorf("%d answers after a pause", got)
 	}
 }
+
+// The answers of a slow link, which come when the Interests for their numbers have run out, are old numbers all the same, although they come from where a
+// subscription of ours stands.
+func TestP1LateAnswersOpenNoEpoch(t *testing.T) {
+	l := newLine(t, 1)
+	l.reader.send(l.interest(far, wire.SeqSubscribe, 100))
+	l.up[0].take()
+	l.up[0].send(l.content(far, 1000, "pushed"))
+	l.reader.wants(wire.Content, 1000)
+	other := l.peer(l.n, forward.FaceConfig{})
+	for seq := uint32(20); seq <= 24; seq++ {
+		other.send(l.interest(far, seq, 2))
+		l.up[0].wants(wire.Interest, seq)
+	}
+	l.m.RunFor(3 * time.Second)
+	for seq := uint32(20); seq <= 24; seq++ {
+		l.up[0].send(l.content(far, seq, "of long ago"))
+	}
+	if got := l.happened(forward.EpochOpened); got != 0 {
+		t.Errorf("%d epochs", got)
+	}
+	l.reader.nothing()
+	l.up[0].send(l.content(far, 1001, "pushed"))
+	l.reader.wants(wire.Content, 1001)
+	other.send(l.interest(far, 22, 0)) // what came is kept
+	other.wants(wire.Content, 22)
+}

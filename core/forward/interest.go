@@ -466,5 +466,19 @@ func (w *Worker) removeEntry(e *table.Entry) {
 	if Wants(e.Needs)&WantMeasures != 0 {
 		w.measureEnd(e)
 	}
+	w.noteOverdue(e)
 	w.pit.Remove(e, w.naming(e.Key.Name).Mask(e.Key.Name.Name()))
+}
+
+// noteOverdue remembers, when an entry ends, the faces that have not answered for its number: what they still send is that number's content, perhaps
+// an old one, and shows neither where the numbers are (P-1) nor the newest (P-15).
+func (w *Worker) noteOverdue(e *table.Entry) {
+	if e.Key.Seq == wire.SeqNewest {
+		return
+	}
+	for i := range e.Outs {
+		if o := &e.Outs[i]; !o.Answered && o.Returned == 0 && !o.Held {
+			w.overdue.Put(w.now.Mono, e.Key, o.Face, o.Sent)
+		}
+	}
 }

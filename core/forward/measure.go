@@ -13,6 +13,9 @@ type Queuer interface{ Queued() int }
 // lateAnswers is how many Interests of a worker may still be answered for measurements alone.
 const lateAnswers = 1024
 
+// overdueAnswers is the same of those whose Interest has run out: a link that was silent for a while owes as many as all subscribers ask for at once.
+const overdueAnswers = 8192
+
 // measured fills in what is known of the next hops.
 func (w *Worker) measured(ev *Event, state *table.RouteState) {
 	for i := range ev.Hops {

@@ -41,6 +41,7 @@ type Worker struct {
 
 	repeats repeats
 	late    *table.Late // answers that are still to be measured
+	overdue *table.Late // numbers that were asked for in vain
 
 	asked  []FaceID  // by slot: the face there that was ever asked, so that most faces go down without a search
 	hops   []NextHop // scratch, like what follows: an argument of an interface's method would be allocated
@@ -102,6 +103,7 @@ func newWorker(n *Node, id int) *Worker {
 	w.proxyQuota = quota(n.lim.Proxies)
 	w.lim.HeldFrames = part(n.lim.HeldFrames)
 	w.repeats, w.late = newRepeats(seed, w.lim.HeldFrames), table.NewLate(seed, lateAnswers)
+	w.overdue = table.NewLate(seed, overdueAnswers)
 	w.chance = seed[0] ^ uint64(id)
 	w.pacers, w.pacing = table.NewSlab[pacer](), map[paceKey]int32{}
 	w.fire = w.due

@@ -107,8 +107,8 @@ func (s *RouteState) MakePath(face FaceID) *Path {
 // lateKept is how long an answer that comes behind another one still counts.
 const lateKept = 10 * time.Second
 
-// Late remembers Interests that one face has answered while another was still at work, so that what comes from there can be measured:
-// without it a way that is slower would be never known. It only serves measurements; full, it forgets the oldest.
+// Late remembers Interests that have ended while a face was still at work, so that what comes from there is known for an answer: to measure a way that
+// is slower than another, and to tell an old number from one that is pushed (P-1). Full, it forgets the oldest.
 type Late struct {
 	seed  Seed
 	asked *recent
@@ -134,6 +134,11 @@ func (l *Late) Take(now time.Duration, k PITKey, face FaceID) (sent time.Duratio
 	}
 	sent, m.value = time.Duration(m.value-1), 0
 	return sent, true
+}
+
+// Has tells whether a face was asked for what it sends now.
+func (l *Late) Has(now time.Duration, k PITKey, face FaceID) bool {
+	return l.asked.get(now, l.hash(k.Name, k.Seq, face)) != nil
 }
 
 // Empty tells whether nothing is remembered.
