@@ -285,3 +285,21 @@ func TestP1LateAnswersOpenNoEpoch(t *testing.T) {
 	other.send(l.interest(far, 22, 0)) // what came is kept
 	other.wants(wire.Content, 22)
 }
+
+// Who has asked for a pattern and gone leaves its room to others, for as long as somebody keeps the Interest alive.
+func TestP5AskersOfAPatternThatHaveGoneLeaveRoom(t *testing.T) {
+	l := newLine(t, 0)
+	sensor := l.peer(l.n, plain())
+	for i := range byte(60) {
+		sensor.send(l.frame(wire.Header{Name: name.Name{1, 1, 1 + i, 1}, Seq: 7, Type: wire.Content, TTL: 7}, []byte("x")))
+	}
+	for range 20 { // 1,200 answers, more than an entry remembers
+		l.reader.send(l.interest("0101ff010000", 7, 4))
+		p := l.peer(l.n, forward.FaceConfig{})
+		p.send(l.interest("0101ff010000", 7, 1))
+		l.m.RunFor(2 * time.Second)
+		if got := count(p.take(), wire.Content); got != 60 {
+			t.Fatalf("%d answers, want 60", got)
+		}
+	}
+}

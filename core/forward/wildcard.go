@@ -45,7 +45,7 @@ func (w *Worker) askedAnew(r *received, asked wire.Asked) {
 	if e == nil {
 		return
 	}
-	if in := e.In(r.face.id); in == nil || in.Asked != asked { // also one whose last Interest has expired
+	if in := e.In(r.face.id); in != nil && in.Asked != asked {
 		e.Wild.Anew(r.face.id)
 	}
 }

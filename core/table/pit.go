@@ -85,10 +85,18 @@ type Walk struct {
 	From, To name.Key // behind From the present Interest's began, behind To the next one's will; 0: at the first name
 }
 
-// Anew lets the next Interest of a face have names once more that it has had, beginning where the one before came to.
+// Anew lets the next Interest of a face have names once more that it has had, beginning where the one before came to: where this one began if other workers'
+// answers were all that it got.
 func (w *Wild) Anew(face FaceID) {
 	w.forget(face)
-	w.Walks[face] = Walk{From: w.Walks[face].To}
+	at := w.Walks[face].To
+	w.Walks[face] = Walk{From: at, To: at}
+}
+
+// leave lets go of what a face has had that asks no more: others have the room.
+func (w *Wild) leave(face FaceID) {
+	w.forget(face)
+	delete(w.Walks, face)
 }
 
 // Reached notes how far the answers to a face's present Interest have come.
@@ -242,6 +250,9 @@ func (p *PIT) AddIn(e *Entry, face FaceID) *In {
 // RemoveIn takes the i-th in-record out of e; the order of the others changes.
 func (p *PIT) RemoveIn(e *Entry, i int) {
 	p.quota.Give(e.Ins[i].Face)
+	if e.Wild != nil {
+		e.Wild.leave(e.Ins[i].Face)
+	}
 	last := len(e.Ins) - 1
 	e.Ins[i] = e.Ins[last]
 	e.Ins = e.Ins[:last]
