@@ -86,6 +86,65 @@ func TestBackupRestoreVerifyNames(t *testing.T) {
 	}
 }
 
+// While an hour is verified, or copied, the store takes contents, begins the next hour and answers.
+func TestVerifyHoldsNobodyUp(t *testing.T) {
+	n := settings{fs: vfs.NewMem(), shard: durable, clock: newClock()}.start(t)
+	defer n.stop()
+	n.store1(key(1), 1, "x")
+	entered, goOn, verified := make(chan bool), make(chan bool), make(chan error)
+	go func() {
+		_, _, err := n.store.Verify(context.Background(), 1, func(name.Key, []byte) error {
+			entered <- true
+			<-goOn
+			return nil
+		})
+		verified <- err
+	}()
+	<-entered
+	n.pass(time.Hour)
+	n.store1(key(1), 2, "in the next hour")
+	n.wantReplayed(key(1), 2)
+	close(goOn)
+	if err := <-verified; err != nil {
+		t.Error(err)
+	}
+}
+
+// A node does not start with what a restore that was broken off has left.
+func TestAPartOfARestoreIsNoStore(t *testing.T) {
+	fs := vfs.NewMem()
+	set := settings{fs: fs, shard: durable, clock: newClock()}
+	n := set.start(t)
+	n.store1(key(1), 1, "x")
+	if _, err := n.store.Backup(context.Background(), "backup"); err != nil {
+		t.Fatal(err)
+	}
+	cfg := n.store.cfg
+	n.stop()
+	if err := fs.RemoveAll(cfg.Dir); err != nil {
+		t.Fatal(err)
+	}
+	broken := cfg
+	broken.FS = &cutOff{FS: fs}
+	func() {
+		defer func() { _ = recover() }()
+		_, _ = Restore(broken, "backup")
+	}()
+	if _, err := Open(cfg); err == nil || !strings.Contains(err.Error(), "not completed") {
+		t.Errorf("%v", err)
+	}
+}
+
+// cutOff is a file system on which the process ends when the first hour's log is copied.
+type cutOff struct{ vfs.FS }
+
+func (c *cutOff) Create(path string, category vfs.DiskWriteCategory) (vfs.File, error) {
+	if isLog(path) {
+		panic("killed")
+	}
+	return c.FS.Create(path, category)
+}
+
 // A flipped bit in a table is found, whether a node runs or not.
 func TestVerifyFindsDamage(t *testing.T) {
 	fs := vfs.NewMem()

@@ -21,7 +21,7 @@ func (s *Store) Backup(ctx context.Context, to string) (hours int, err error) {
 	if err := s.makeDir(to); err != nil {
 		return 0, fmt.Errorf("back up to %s: %w", to, err)
 	}
-	err = s.eachHour(ctx, func(h *hour) error {
+	err = s.eachPinned(ctx, func(h *hour) error {
 		if h.db == nil {
 			return fmt.Errorf("hour %s is closed at the moment, since the disk failed", h.dir)
 		}
@@ -67,16 +67,22 @@ func (s *Store) linkFolder(from, to string) error {
 // copySmall copies the files beside Pebble's.
 func (s *Store) copySmall(from, to string) error {
 	for _, name := range []string{shiftName, sealedName, begunName} {
-		text, err := s.readFile(from, name)
-		if err != nil {
-			continue // it has none
+		if !s.exists(from, name) {
+			continue
 		}
-		if err := s.writeFile(to, name, text); err != nil {
+		text, err := s.readFile(from, name)
+		if err == nil {
+			err = s.writeFile(to, name, text)
+		}
+		if err != nil {
 			return err
 		}
 	}
 	return nil
 }
+
+// restoring is what FORMAT says until a restore is complete.
+const restoring = "a restore that was not completed\n"
 
 // Restore copies a backup into cfg.Dir, where no store may be, and gives the number of hours. The backup stays as it is.
 func Restore(cfg Config, from string) (hours int, err error) {
@@ -91,6 +97,9 @@ func Restore(cfg Config, from string) (hours int, err error) {
 		return 0, fmt.Errorf("restore to %s: there is a store already: stop its node and move the folder away", cfg.Dir)
 	}
 	entries, err := fs.List(from)
+	if err == nil {
+		err = errors.Join(s.makeDir(cfg.Dir), s.writeFile(cfg.Dir, formatName, restoring)) // no node takes a part for the whole
+	}
 	if err != nil {
 		return 0, fmt.Errorf("restore %s: %w", from, err)
 	}

@@ -340,7 +340,10 @@ func (s *Store) Close() error {
 	s.done.Wait()
 	err := s.noteSteps()
 	for _, h := range s.hours {
+		h.sealing.Lock() // a backup or verification may be under way
 		err = errors.Join(err, h.close())
+		h.gone = true
+		h.sealing.Unlock()
 	}
 	if err = errors.Join(err, s.release()); err != nil {
 		return fmt.Errorf("close store %s: %w", s.cfg.Dir, err)

@@ -1,6 +1,9 @@
 package disk
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+)
 
 // The format of the folder. FORMAT is one line with a number; a folder of an older one is brought up to this one in place, each
 // step safe to be repeated, and FORMAT is written last. A folder of a later one is refused.
@@ -20,6 +23,9 @@ func (s *Store) checkFormat() error {
 	line, err := s.readFile(s.cfg.Dir, formatName)
 	if err != nil || line == "" {
 		return s.writeFormat()
+	}
+	if line == restoring {
+		return errors.New("a restore to this folder was not completed: remove the folder and restore again")
 	}
 	var version int
 	if _, err := fmt.Sscanf(line, formatPrefix+"%d\n", &version); err != nil || version < 1 {

@@ -2,6 +2,7 @@ package disk
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -37,7 +38,8 @@ func (s *Store) Since(ctx context.Context, k name.Key, wall int64) (ext uint64, 
 	return ext, ok, err
 }
 
-// eachHour calls use for each hour, the oldest first. An hour stays for as long as use takes; the list may change in between.
+// eachHour calls use for each hour, the oldest first. An hour stays for as long as use takes, which must be short: whoever changes the list, the
+// committer first of all, waits for it, and readers wait for them. The list may change in between.
 func (s *Store) eachHour(ctx context.Context, use func(h *hour) error) error {
 	step := func(from uint32) (next uint32, err error) {
 		s.mu.RLock()
@@ -57,4 +59,30 @@ func (s *Store) eachHour(ctx context.Context, use func(h *hour) error) error {
 			return err
 		}
 	}
+}
+
+// eachPinned is eachHour for what takes long: nobody waits for it but who seals, clears or removes that very hour.
+func (s *Store) eachPinned(ctx context.Context, use func(h *hour) error) error {
+	at := func(from uint32) *hour {
+		s.mu.RLock()
+		defer s.mu.RUnlock()
+		if i := slices.IndexFunc(s.hours, func(h *hour) bool { return h.number >= from }); i >= 0 {
+			return s.hours[i]
+		}
+		return nil
+	}
+	pinned := func(h *hour) error {
+		h.sealing.Lock()
+		defer h.sealing.Unlock()
+		if h.gone {
+			return nil
+		}
+		return use(h)
+	}
+	for h := at(0); h != nil; h = at(h.number + 1) {
+		if err := errors.Join(pinned(h), ctx.Err()); err != nil {
+			return err
+		}
+	}
+	return nil
 }

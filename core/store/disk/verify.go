@@ -24,7 +24,7 @@ type Verified struct {
 // frames what their keys say. check, if not nil, tells what is wrong with a body, such as its MAC. next is 0 after the last hour.
 func (s *Store) Verify(ctx context.Context, from uint32, check func(k name.Key, body []byte) error) (v Verified, next uint32, err error) {
 	errOnce := errors.New("one is enough")
-	err = s.eachHour(ctx, func(h *hour) error {
+	err = s.eachPinned(ctx, func(h *hour) error {
 		switch {
 		case h.number < from:
 			return nil
