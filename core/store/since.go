@@ -9,7 +9,7 @@ import (
 // sinceSegments is how many segments of the log one call of Since looks at: about 50 µs of the worker's time.
 const sinceSegments = 8
 
-// Since looks for the lowest content of k in memory that arrived at or after wall (Unix ms), in a few segments of the log at
+// Since looks for the lowest content of k in memory that arrived at or after wall (Unix ms), or less than a millisecond before, in a few segments of the log at
 // a time: from is 0 at first and then next, until next is 0. ext is the lowest of those that this call has seen, 0 if there is none.
 func (s *Shard) Since(k name.Key, wall int64, from uint64) (ext, next uint64) {
 	id, e := s.lookup(k)
@@ -33,8 +33,9 @@ func (s *Shard) Since(k name.Key, wall int64, from uint64) (ext, next uint64) {
 	return ext, 0
 }
 
-// arrivedAt gives the monotonic time of a wall time, which may lie ahead.
+// arrivedAt gives the monotonic time of a wall time, which may lie ahead, and up to a millisecond less: s.wall was cut to the millisecond, and to give
+// one content too many is better than to leave one out.
 func (s *Shard) arrivedAt(wall int64) time.Duration {
 	const most = int64(200 * 365 * 24 * time.Hour / time.Millisecond) // what a Duration holds, and more than any retention
-	return s.now - time.Duration(min(max(s.wall-wall, -most), most))*time.Millisecond
+	return s.now - time.Duration(min(max(s.wall-wall, -most), most)+1)*time.Millisecond
 }

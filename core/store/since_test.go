@@ -39,3 +39,21 @@ func TestSinceGivesTheFirstNumberOfATime(t *testing.T) {
 		t.Errorf("of no name: %d", got)
 	}
 }
+
+// The wall clock is handed in cut to the millisecond: no content is left out for that, whatever lies behind the point.
+func TestSinceLeavesNothingOutForAFractionOfAMillisecond(t *testing.T) {
+	for arrived := time.Duration(0); arrived < time.Millisecond; arrived += 100 * time.Microsecond {
+		for later := 100 * time.Microsecond; later < 3*time.Millisecond; later += 100 * time.Microsecond {
+			r := newRig(t, Config{})
+			r.now += arrived
+			r.put(key(1), 5, "x")
+			r.s.Advance(r.now+later, r.wall+(arrived+later).Milliseconds())
+			if got, _ := r.s.Since(key(1), r.wall, 0); got&seqMask != 5 {
+				t.Errorf("arrived %s behind a millisecond, asked for %s later: %d", arrived, later, got)
+			}
+			if got, _ := r.s.Since(key(1), r.wall+2, 0); got != 0 {
+				t.Errorf("arrived %s behind a millisecond, asked for %s later: it counts 2 ms later", arrived, later)
+			}
+		}
+	}
+}
