@@ -33,9 +33,11 @@ type Store struct {
 	parts []*part
 	queue queue
 	reads chan read
-	stop  chan struct{}
-	done  sync.WaitGroup
-	stats counters
+	// replays holds *replayBuffers that no reader uses.
+	replays sync.Pool
+	stop    chan struct{}
+	done    sync.WaitGroup
+	stats   counters
 }
 
 // Names of what lies in the folder besides hours.
@@ -43,6 +45,7 @@ const (
 	lockName    = "LOCK"
 	keptName    = "kept"
 	damagedName = "damaged-"
+	removedName = "removed-"
 )
 
 // ErrLocked is what [Open] fails with when another node uses the folder.
@@ -64,6 +67,7 @@ func open(cfg Config) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{cfg: cfg, reads: make(chan read, cfg.ReadQueue), toSeal: make(chan struct{}, 1), stop: make(chan struct{})}
+	s.replays.New = func() any { return &replayBuffers{} }
 	s.clock.init(cfg.Wall, cfg.Mono)
 	if err := s.claim(); err != nil {
 		return nil, err

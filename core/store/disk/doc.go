@@ -11,6 +11,7 @@
 //	…/SEALED                    in those that have ended and were compacted: nothing in them changes any more
 //	…/SHIFT                     in those whose clock was set since: what their dates are off by, ms
 //	kept                        one more: the newest contents that keep_newest keeps beyond their hour
+//	removed-00000010-…          an hour that is gone; its files are removed in the background
 //	damaged-00000011-…          what could not be opened: set aside for whoever wants to look, never read again
 //
 // An hour is the longest retention / 24, at least one hour, and begins when a content arrives after the last one's end. So

@@ -13,6 +13,7 @@ import (
 type merge struct {
 	runs []mergeRun
 	at   int    // the run that next goes on with; -1: none
+	rest uint64 // the lowest head of all others
 	last uint64 // ext given last
 }
 
@@ -61,7 +62,9 @@ func (m *merge) next() (c content, h *hour, err error) {
 		}
 	}
 	for {
-		m.at = m.lowest()
+		if m.at < 0 || m.runs[m.at].head >= m.rest {
+			m.choose()
+		}
 		r := &m.runs[m.at]
 		switch {
 		case r.head == nothing:
@@ -78,14 +81,16 @@ func (m *merge) next() (c content, h *hour, err error) {
 	}
 }
 
-// lowest gives the run that is furthest behind, the earlier hour among equals. There is at least one.
-func (m *merge) lowest() (best int) {
-	for i := range m.runs {
-		if m.runs[i].head < m.runs[best].head {
-			best = i
+// choose finds the run that is furthest behind, the earlier hour among equals. There is at least one.
+func (m *merge) choose() {
+	m.at, m.rest = 0, nothing
+	for i := 1; i < len(m.runs); i++ {
+		if head := m.runs[i].head; head < m.runs[m.at].head {
+			m.at, m.rest = i, m.runs[m.at].head
+		} else {
+			m.rest = min(m.rest, head)
 		}
 	}
-	return best
 }
 
 func (m *merge) close() {

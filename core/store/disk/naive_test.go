@@ -6,6 +6,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"testing"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -14,12 +15,13 @@ import (
 )
 
 // naive is what the layout in hours is measured against: one Pebble database keyed by name and number, with the same cache, the same
-// memtable and batches of the same size, written to directly. What is past its retention is deleted by name, and its room comes
-// back when the range is compacted.
+// memtable and batches of the same size, written to directly and made safe as often. What is past its retention is deleted by name,
+// and its room comes back when the range is compacted.
 type naive struct {
 	db    *pebble.DB
 	batch *pebble.Batch
 	limit int
+	fresh time.Time // of the last sync
 }
 
 func openNaive(tb testing.TB, dir string, cfg Config) *naive {
@@ -34,7 +36,7 @@ func openNaive(tb testing.TB, dir string, cfg Config) *naive {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	return &naive{db: db, batch: db.NewBatch(), limit: int(cfg.MemTableBytes / batchShare)}
+	return &naive{db: db, batch: db.NewBatch(), limit: int(cfg.MemTableBytes / batchShare), fresh: time.Now()}
 }
 
 func (n *naive) put(k name.Key, ext uint64, body []byte) error {
@@ -44,7 +46,11 @@ func (n *naive) put(k name.Key, ext uint64, body []byte) error {
 	if n.batch.Len() < n.limit {
 		return nil
 	}
-	return n.commit(pebble.NoSync)
+	if time.Since(n.fresh) < time.Second {
+		return n.commit(pebble.NoSync)
+	}
+	n.fresh = time.Now()
+	return n.commit(pebble.Sync)
 }
 
 func (n *naive) commit(o *pebble.WriteOptions) error {

@@ -19,7 +19,7 @@ import (
 // failing lets operations of one kind fail while it is on, all or a part of them.
 type failing struct {
 	kind atomic.Int64 // errorfs.OpKind + 1; 0: none
-	all  bool
+	all  atomic.Bool
 	ops  atomic.Uint64
 }
 
@@ -31,7 +31,7 @@ var kinds = []errorfs.OpKind{
 }
 
 func (f *failing) MaybeError(op errorfs.Op) error {
-	if errorfs.OpKind(f.kind.Load()-1) != op.Kind || !f.all && f.ops.Add(1)%3 != 0 {
+	if errorfs.OpKind(f.kind.Load()-1) != op.Kind || !f.all.Load() && f.ops.Add(1)%3 != 0 {
 		return nil
 	}
 	if op.Kind.ReadOrWrite() == errorfs.OpIsRead {
@@ -129,9 +129,9 @@ func (w *world) settle(k name.Key, seq uint32, must bool) {
 // disturb publishes while operations of one kind fail, and waits until the disk takes contents again.
 func (w *world) disturb() {
 	kind := kinds[w.rng.IntN(len(kinds))]
-	w.fail.all = kind.ReadOrWrite() == errorfs.OpIsWrite || w.rng.IntN(2) == 0
+	w.fail.all.Store(kind.ReadOrWrite() == errorfs.OpIsWrite || w.rng.IntN(2) == 0)
 	w.fail.kind.Store(int64(kind) + 1)
-	w.t.Logf("at %s %v fails, all %v", w.clock.now, kind, w.fail.all)
+	w.t.Logf("at %s %v fails, all %v", w.clock.now, kind, w.fail.all.Load())
 	k := key(w.rng.IntN(5))
 	for range 1 + w.rng.IntN(10) {
 		w.seqs[k]++

@@ -154,16 +154,6 @@ func (s *Store) above(k name.Key, ext uint64) (lowest uint64) {
 	return lowest
 }
 
-// copyInto copies b to the end of a chunk, or of a new one where there is no room.
-func copyInto(chunk *[]byte, b []byte) []byte {
-	if cap(*chunk)-len(*chunk) < len(b) {
-		*chunk = make([]byte, 0, max(16<<10, len(b)))
-	}
-	at := len(*chunk)
-	*chunk = append(*chunk, b...)
-	return (*chunk)[at:len(*chunk):len(*chunk)]
-}
-
 // seek calls use with an iterator over the contents of k in h.
 func seek(h *hour, k name.Key, use func(it *pebble.Iterator) error) error {
 	if h.db == nil {
@@ -193,7 +183,7 @@ func (s *Store) failed(h *hour, err error) {
 	}
 }
 
-// Content is what [Store.Replay] gives.
+// Content is what [Store.Replay] gives; its Body is valid until yield returns.
 type Content struct {
 	Ext      uint64
 	Wall     int64 // arrival, Unix ms
@@ -204,8 +194,10 @@ type Content struct {
 // Replay calls yield for the contents of k from ext on, in order, until yield says false or ctx is done. It waits for the
 // disk: call it from a goroutine that may, never under a worker's mutex. What is queued and not yet written is not given.
 func (s *Store) Replay(ctx context.Context, k name.Key, from uint64, yield func(*Content) bool) error {
+	b := s.replays.Get().(*replayBuffers)
+	defer s.replays.Put(b)
 	for ctx.Err() == nil {
-		batch, err := s.replayBatch(k, from)
+		batch, err := s.replayBatch(b, k, from)
 		if err != nil || len(batch) == 0 {
 			return err
 		}
@@ -225,8 +217,14 @@ func (s *Store) Replay(ctx context.Context, k name.Key, from uint64, yield func(
 // replayBatchSize is how many contents are read before others may use the list of hours.
 const replayBatchSize = 256
 
-// replayBatch reads the next contents of k. Where two hours hold the same ext, the older one's counts: the first stays, P-17.
-func (s *Store) replayBatch(k name.Key, from uint64) ([]Content, error) {
+// replayBuffers holds one batch: to allocate it for each name would take a third of the time.
+type replayBuffers struct {
+	contents [replayBatchSize]Content
+	bodies   []byte
+}
+
+// replayBatch reads the next contents of k into b. Where two hours hold the same ext, the older one's counts: the first stays, P-17.
+func (s *Store) replayBatch(b *replayBuffers, k name.Key, from uint64) ([]Content, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	_, steps := s.clock.now()
@@ -240,14 +238,16 @@ func (s *Store) replayBatch(k name.Key, from uint64) ([]Content, error) {
 	if len(m.runs) == 0 {
 		return nil, nil
 	}
-	out := make([]Content, 0, replayBatchSize)
-	var bodies []byte // of many contents: one allocation each would take as long as the reading
+	out := b.contents[:0]
+	b.bodies = b.bodies[:0]
 	for len(out) < replayBatchSize {
 		c, h, err := m.next()
 		if err != nil || h == nil {
 			return out, err
 		}
-		out = append(out, Content{Ext: c.ext, Wall: c.wall + h.lag(steps), Producer: c.producer(), Body: copyInto(&bodies, c.body)})
+		at := len(b.bodies)
+		b.bodies = append(b.bodies, c.body...) // where it grows, the bodies before stay where they are
+		out = append(out, Content{Ext: c.ext, Wall: c.wall + h.lag(steps), Producer: c.producer(), Body: b.bodies[at:len(b.bodies):len(b.bodies)]})
 	}
 	return out, nil
 }

@@ -118,7 +118,8 @@ func (s *Store) diskBytes() uint64 {
 	return total
 }
 
-// remove takes h out of the list, waits for its readers, and removes its directory.
+// remove takes h out of the list, waits for its readers, and renames its directory. The sealer gives its room back: to unlink the files of
+// an hour takes a flash card so long that contents would have to wait.
 func (s *Store) remove(h *hour, event EventKind) {
 	h.sealing.Lock()
 	defer h.sealing.Unlock()
@@ -126,7 +127,9 @@ func (s *Store) remove(h *hour, event EventKind) {
 	s.mu.Lock()
 	s.hours = slices.DeleteFunc(s.hours, func(o *hour) bool { return o == h })
 	s.mu.Unlock()
-	err := errors.Join(h.close(), s.cfg.FS.RemoveAll(h.dir))
+	fs := s.cfg.FS
+	err := errors.Join(h.close(), fs.Rename(h.dir, fs.PathJoin(s.cfg.Dir, removedName+fs.PathBase(h.dir))))
+	s.wantSeal()
 	if event == HourDropped {
 		s.stats.dropped.Add(1)
 	}

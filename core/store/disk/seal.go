@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 )
 
 // An hour that has ended is sealed: it is flushed, compacted once, and opened again for reading only. From then on it has one level of
@@ -21,6 +22,7 @@ func (s *Store) sealLoop() {
 			return
 		case <-s.toSeal:
 		}
+		s.sweep()
 		for s.sealNext() {
 			select {
 			case <-s.stop:
@@ -28,6 +30,20 @@ func (s *Store) sealLoop() {
 			default:
 			}
 		}
+	}
+}
+
+// sweep removes the directories of hours that are gone, also those of an earlier run. What cannot be removed is tried again
+// with the next hour.
+func (s *Store) sweep() {
+	entries, err := s.cfg.FS.List(s.cfg.Dir)
+	for _, e := range entries {
+		if strings.HasPrefix(e, removedName) {
+			err = errors.Join(err, s.cfg.FS.RemoveAll(s.cfg.FS.PathJoin(s.cfg.Dir, e)))
+		}
+	}
+	if err != nil {
+		s.cfg.Event(Event{Kind: SealFailed, Dir: s.cfg.Dir, Err: err})
 	}
 }
 
@@ -77,8 +93,23 @@ func (s *Store) seal(h *hour) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	err := errors.Join(h.close(), s.shared.open(h, true))
+	err := errors.Join(h.close(), s.removeLogs(h), s.shared.open(h, true))
 	h.sealed = true
+	return err
+}
+
+// removeLogs removes the logs that Pebble keeps to write over, and the last, in which there is nothing: all is flushed, and nobody writes
+// any more. They would be a third of an hour's bytes.
+func (s *Store) removeLogs(h *hour) error {
+	entries, err := s.cfg.FS.List(h.dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if isLog(e) {
+			err = errors.Join(err, s.cfg.FS.Remove(s.cfg.FS.PathJoin(h.dir, e)))
+		}
+	}
 	return err
 }
 

@@ -3,6 +3,8 @@ package disk
 import (
 	"errors"
 	"io"
+	"runtime"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -203,4 +205,55 @@ func TestP17ConflictWithWhatIsOnDiskOnly(t *testing.T) {
 	n = set.start(t)
 	n.wantExact(key(1), 5, label(5))
 	n.stop()
+}
+
+// A sealed hour holds no log: Pebble's, which it keeps to write over, would be a third of its bytes.
+func TestSealedHourHasNoLogs(t *testing.T) {
+	mem := vfs.NewMem()
+	clock, cfg := eagerly()
+	n := settings{fs: mem, clock: clock, disk: cfg, shard: durable}.start(t)
+	for i := range 500 {
+		n.store1(key(i%50), uint32(i/50+1), strings.Repeat("some logs ", 20))
+	}
+	dir := n.store.active.dir
+	n.pass(2 * time.Hour)
+	n.store1(key(1), 11, "the next hour")
+	n.waitSealed()
+	entries, err := mem.List(dir)
+	if err != nil || slices.ContainsFunc(entries, isLog) {
+		t.Errorf("%v in a sealed hour, %v", entries, err)
+	}
+	n.stop()
+	n = settings{fs: mem, clock: clock, disk: cfg, shard: durable}.start(t)
+	defer n.stop()
+	n.wantReplayed(key(1), 11)
+}
+
+// An hour that is gone is renamed at once; what its files take comes back in the background, also after a crash in between.
+func TestRemovedHourGivesItsRoomBack(t *testing.T) {
+	mem := vfs.NewMem()
+	if err := mem.MkdirAll("data/store/removed-00000001-5", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	set := settings{fs: mem, clock: newClock(), shard: durable}
+	n := set.start(t)
+	defer n.stop()
+	n.store1(key(1), 1, "goes")
+	n.pass(2 * time.Hour)
+	n.store1(key(1), 2, "stays")
+	n.waitSealed()
+	n.store.remove(n.store.hours[1], HourRetired)
+	for end := time.Now().Add(20 * time.Second); ; runtime.Gosched() {
+		entries, err := mem.List("data/store")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.ContainsFunc(entries, func(e string) bool { return strings.HasPrefix(e, removedName) }) {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatalf("still there: %v", entries)
+		}
+	}
+	n.wantExact(key(1), 2, "stays")
 }
