@@ -15,6 +15,7 @@ type Shard struct {
 	cfg      Config
 	rules    []Rule
 	ids      table // name.Key | keyMark -> entry
+	last     lastName
 	records  int   // in memory
 	index    table // entry<<24 | FSEQ -> pos of the record stored last
 	pages    []*page
@@ -34,6 +35,12 @@ type Shard struct {
 	warned   time.Duration
 	writing  Write
 	stats    Stats
+}
+
+// lastName is what ids said last: one frame asks for its name several times. id 0: the name is not there.
+type lastName struct {
+	key uint64 // with keyMark
+	id  uint32
 }
 
 // keyMark keeps the key of the name of zeros from being the empty slot's. Keys use 56 bits.

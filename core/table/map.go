@@ -73,12 +73,16 @@ func (m *Map[K, V]) Delete(k K) bool {
 		return false
 	}
 	i, ok := m.find(k, m.mark(k))
-	if !ok {
-		return false
+	if ok {
+		m.empty(i)
 	}
+	return ok
+}
+
+// empty takes out what stands in slot i.
+func (m *Map[K, V]) empty(i uint32) {
 	m.used--
 	m.slots[m.shiftBack(i)] = slot[K, V]{} // zeroed, so that the collector sees no old pointer
-	return true
 }
 
 // All iterates over the entries in the order of their slots. The Map must not be changed meanwhile.

@@ -195,6 +195,8 @@ type PIT struct {
 	masks [64]int // wildcard entries by name.Mask (P-5)
 	wilds int
 	limit int // of wildcard entries
+
+	newests int // entries that ask for the newest: none, as a rule, and every Content looks for one
 }
 
 // NewPIT makes a table whose in-records are counted by quota and which has at most wilds wildcard entries.
@@ -210,6 +212,9 @@ func NewPIT(seed Seed, quota *Quota, wilds int) *PIT {
 
 // Find gives the entry of a key, or nil.
 func (p *PIT) Find(k PITKey) *Entry {
+	if k.Seq == wire.SeqNewest && p.newests == 0 {
+		return nil
+	}
 	i, ok := p.index.Get(k)
 	if !ok {
 		return nil
@@ -233,6 +238,9 @@ func (p *PIT) Insert(k PITKey, mask uint8) *Entry {
 		e.Wild = &Wild{Answered: map[WildAnswer]struct{}{}, Walks: map[FaceID]Walk{}}
 		p.wilds++
 		p.masks[mask&63]++
+	}
+	if k.Seq == wire.SeqNewest {
+		p.newests++
 	}
 	p.index.Put(k, i)
 	return e
@@ -269,6 +277,9 @@ func (p *PIT) Remove(e *Entry, mask uint8) {
 	}
 	if e.scratch != 0 {
 		p.notes.Free(e.scratch)
+	}
+	if e.Key.Seq == wire.SeqNewest {
+		p.newests--
 	}
 	p.index.Delete(e.Key)
 	p.slab.Free(e.ID)

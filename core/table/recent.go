@@ -63,8 +63,8 @@ func (r *recent) at(place uint32) *memory { return &r.ring[place&uint32(len(r.ri
 // forget gives up the oldest place. Its hash may have been put again since: then the index names the later place.
 func (r *recent) forget() {
 	hash := r.at(r.first).hash
-	if place, ok := r.index.Get(hash); ok && place == r.first {
-		r.index.Delete(hash)
+	if i, ok := r.index.find(hash, r.index.mark(hash)); ok && r.index.slots[i].val == r.first {
+		r.index.empty(i)
 	}
 	r.first++
 	r.used--
