@@ -38,8 +38,7 @@ type Compiler struct {
 	// Memory that the process may have, in bytes. 0: 512 MiB; a Go guest needs less than 150.
 	Memory uint64
 
-	mu    sync.Mutex
-	known map[string]string // folder of a module's code: the file in it that a child of this process has made or read
+	mu sync.Mutex // one child at a time
 }
 
 const (
@@ -56,20 +55,37 @@ func runtimeConfig(interpret bool) wazero.RuntimeConfig {
 	return cfg.WithCoreFeatures(features).WithDebugInfoEnabled(false)
 }
 
-// cached makes sure that the folder it gives has the machine code of a metered module, as far as a Compiler is there to do so.
-func (o *Options) cached(ctx context.Context, code []byte) (string, error) {
+// cached meters a module and makes sure that the folder it gives has the machine code of that, as far as a Compiler is there to do so. What is
+// whole in there is not metered once more.
+func (o *Options) cached(ctx context.Context, code []byte, m *Manifest) (dir string, metered []byte, err error) {
 	if err := ownFolder(o.CacheDir); err != nil {
-		return "", err
+		return "", nil, err
 	}
-	sum := sha256.Sum256(code)
-	dir := filepath.Join(o.CacheDir, hex.EncodeToString(sum[:16]))
-	if o.Compiler != nil {
-		if err := o.Compiler.compile(ctx, dir, code); err != nil {
-			return "", err
+	h := sha256.New()
+	fmt.Fprintf(h, "%d %d %t\n", o.pages(m), o.StartFuel, o.Unmetered)
+	h.Write(code)
+	dir = filepath.Join(o.CacheDir, hex.EncodeToString(h.Sum(nil)[:16]))
+	if o.Compiler != nil && maker() != "" {
+		metered = wholeCode(dir, maker())
+	}
+	if metered == nil {
+		if metered, err = o.meter(code, m); err != nil {
+			return "", nil, err
+		}
+		if o.Compiler != nil {
+			if err := o.Compiler.compile(ctx, dir, metered); err != nil {
+				return "", nil, err
+			}
 		}
 	}
 	prune(o.CacheDir, dir)
-	return dir, nil
+	return dir, metered, nil
+}
+
+// codeIn lists the files with machine code in a module's folder: wazero has a folder in it for each of its versions.
+func codeIn(dir string) []string {
+	files, _ := filepath.Glob(filepath.Join(dir, "*", "*")) // an error is only about the pattern
+	return files
 }
 
 // ownFolder makes the folder of the cache, or sees to it that nobody else could have put code there.
@@ -107,37 +123,28 @@ func prune(cache, used string) {
 	}
 }
 
-// compile runs a child unless one has done this module before and its code is still there. Also what an earlier process has left in the
-// cache goes through a child, which costs some 50 ms: it might be for another processor, or damaged, and would then be compiled here.
+// compile has a child make the code of a metered module, or find that what is there is for it, and notes that.
 func (c *Compiler) compile(ctx context.Context, dir string, code []byte) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if file := c.known[dir]; file != "" {
-		if _, err := os.Stat(file); err == nil {
-			return nil
+	for {
+		before := codeIn(dir)
+		if err := c.run(ctx, dir, code); err != nil && len(before) > 0 && ctx.Err() == nil {
+			continue // what was there is damaged, and has gone now
+		} else if err != nil {
+			return fmt.Errorf("compile the module: %w", err)
+		}
+		files := codeIn(dir)
+		switch len(files) {
+		case 0:
+			return fmt.Errorf("compile the module: its code is not in the cache %s", dir)
+		case 1: // the child has made it, or used it: what is not for it, it does not use
+			return recordCode(dir, files[0], maker(), code)
+		}
+		if err := os.RemoveAll(dir); err != nil { // others' besides, such as another processor's
+			return fmt.Errorf("compile cache: %w", err)
 		}
 	}
-	if err := c.run(ctx, dir, code); err != nil {
-		return fmt.Errorf("compile the module: %w", err)
-	}
-	file, err := codeIn(dir)
-	if err != nil {
-		return err
-	}
-	if c.known == nil {
-		c.known = map[string]string{}
-	}
-	c.known[dir] = file
-	return nil
-}
-
-// codeIn finds the file that a child has left.
-func codeIn(dir string) (string, error) {
-	list, err := filepath.Glob(filepath.Join(dir, "*", "*"))
-	if err != nil || len(list) == 0 {
-		return "", fmt.Errorf("compile the module: its code is not in the cache %s", dir)
-	}
-	return list[0], nil
 }
 
 // CompileVerb is the argument that a program with a Compiler of itself looks for before anything else: what follows is for

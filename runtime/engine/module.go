@@ -186,9 +186,6 @@ func Load(ctx context.Context, code []byte, opt Options) (*Module, error) {
 		return nil, err
 	}
 	_, opt.ItemFuel, opt.StartFuel, opt.IdleFuel = opt.Bounds(info.Manifest)
-	if code, err = opt.meter(code, info.Manifest); err != nil {
-		return nil, err
-	}
 	m := &Module{
 		Info: *info, opt: opt, started: time.Now(),
 		clock: slices.Contains(opt.Grants, CapClock), random: slices.Contains(opt.Grants, CapRandom),
@@ -223,9 +220,13 @@ func (o *Options) pages(m *Manifest) uint32 { return uint32(min(o.memory(m)/page
 
 func (m *Module) compile(ctx context.Context, code []byte) (err error) {
 	cfg := runtimeConfig(m.opt.Interpret).WithMemoryLimitPages(m.opt.pages(m.Manifest))
-	if m.opt.CacheDir != "" && !m.opt.Interpret {
-		dir, err := m.opt.cached(ctx, code)
-		if err != nil {
+	if m.opt.CacheDir == "" || m.opt.Interpret {
+		if code, err = m.opt.meter(code, m.Manifest); err != nil {
+			return err
+		}
+	} else {
+		var dir string
+		if dir, code, err = m.opt.cached(ctx, code, m.Manifest); err != nil {
 			return err
 		}
 		if m.cache, err = wazero.NewCompilationCacheWithDir(dir); err != nil {

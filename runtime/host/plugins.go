@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"runtime"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/zmesh/zmesh/runtime/admin"
@@ -35,11 +37,18 @@ func (h *Host) loadPlugins(ctx context.Context) (err error) {
 		if err := h.trusted(cfg.Plugins[i].Builtin != ""); err != nil {
 			return fmt.Errorf("%s: plugin %q: %w", cfg.Plugins[i].Pos, cfg.Plugins[i].Name, err)
 		}
-		if err := h.loadPlugin(ctx, &cfg.Plugins[i]); err != nil {
-			return err
-		}
 	}
-	return nil
+	var all sync.WaitGroup
+	errs, at := make([]error, len(cfg.Plugins)), make(chan struct{}, runtime.GOMAXPROCS(0))
+	for i := range cfg.Plugins { // none needs another to come up
+		all.Go(func() {
+			at <- struct{}{}
+			errs[i] = h.loadPlugin(ctx, &cfg.Plugins[i])
+			<-at
+		})
+	}
+	all.Wait()
+	return errors.Join(errs...)
 }
 
 // trusted refuses modules from outside of the binary where [plugins_trust] asks for signatures: this version cannot check any,
