@@ -51,11 +51,14 @@ type Options struct {
 	// ByteFuel is what each byte of the items may cost besides: for a kind whose items are of very different length.
 	ByteFuel int64
 
-	// StartFuel is for start-up, init and configuration together. 0: 100,000,000; a Go guest takes 16 million.
+	// StartFuel is for start-up, init and configuration together. 0: 45,000,000; a Go guest takes 16 to 21 million.
 	StartFuel int64
 
-	// IdleFuel is for one run of the idle hook. 0: 200,000,000: to collect the garbage of a Go guest takes 26 to 42 million units and
-	// about a millisecond where there is little of it, and more than 100 million where there are 12 MiB.
+	// IdleFuel is for one run of the idle hook. 0: 100,000,000: to collect the garbage of a Go guest takes 26 to 52 million units and
+	// about a millisecond where little is kept, and more than 100 million where 12 MiB are.
+	//
+	// This and StartFuel bound how long the whole process may have to wait: what runs in a guest cannot be interrupted, so a collection
+	// of the process's own garbage waits for it. A unit is 0.1 to 0.4 ns in ordinary code, 16 where every load misses the caches.
 	IdleFuel int64
 
 	// Account is what the module counts on once [Module.Activate] was called. nil: one of its own.
@@ -76,8 +79,8 @@ const (
 	defaultMaxModule = 16 << 20
 	defaultMaxMemory = 64 << 20
 	defaultItemFuel  = 1_000_000
-	defaultStartFuel = 100_000_000
-	defaultIdleFuel  = 200_000_000
+	defaultStartFuel = 45_000_000
+	defaultIdleFuel  = 100_000_000
 	page             = 64 << 10
 
 	fuelExport = "zmesh_fuel" // the name of the global that package meter adds
