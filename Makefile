@@ -59,8 +59,9 @@ tests: $(BUILTIN)
 	@test -n "$(CC_PATH)" -o -z "$(NEED_RACE)" || { echo "NEED_RACE is set: install a C compiler"; exit 1; }
 	ZMESH_PLUGINS=1 $(RACE) ./...
 ifneq ($(CC_PATH),)
-	@echo 'what allocates, without -race: the race detector allocates for itself'
+	@echo 'what allocates, and how long a hostile module holds others up, without -race, which allocates and takes time itself'
 	go test -run 'Alloc' ./core/... ./faces/... ./runtime/engine ./runtime/plugin
+	ZMESH_PLUGINS=1 go test -run 'Hostile' ./runtime/engine/meter ./runtime/host
 endif
 
 # A long test is named TestSoak…, reads its fraction from ZMESH_SOAK and skips where that is not set.

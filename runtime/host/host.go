@@ -85,9 +85,9 @@ type listening struct {
 type Option func(*Host)
 
 // CompileWith has plugins compiled by a program of its own, so that whatever a module makes the compiler do does not happen to the
-// node. The command ends in [engine.CompileChild]; it is this program itself, as a rule.
-func CompileWith(command ...string) Option {
-	return func(h *Host) { h.compiler = &engine.Compiler{Command: command} }
+// node. Its command ends in [engine.CompileChild]; it is this program itself, as a rule.
+func CompileWith(c *engine.Compiler) Option {
+	return func(h *Host) { h.compiler = c }
 }
 
 // New provisions a node. load reads the configuration again for [Host.Reload].

@@ -2,19 +2,24 @@ package host_test
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
+	"net"
 	"os"
-	"runtime"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/zmesh/zmesh/core/forward"
 	"github.com/zmesh/zmesh/core/name"
 	"github.com/zmesh/zmesh/core/wire"
 	"github.com/zmesh/zmesh/runtime/admin"
+	"github.com/zmesh/zmesh/runtime/engine"
 	"github.com/zmesh/zmesh/runtime/engine/wasmtest"
+	"github.com/zmesh/zmesh/runtime/plugin"
 	"github.com/zmesh/zmesh/sdk/guest/abi"
 	"github.com/zmesh/zmesh/sdk/node"
 )
@@ -26,6 +31,9 @@ type hostile struct {
 	grant  []string
 	want   string // what the operator is told when it is loaded; empty: it loads, and what it does ends in a trap that says trap
 	trap   string
+
+	driver, alone bool                   // it is swapped for the driver of a face; it is loaded under a name of its own
+	limit         func(*engine.Compiler) // of the child that compiles it
 }
 
 // good is a strategy that sends to all; its first event is the host's trial, whose FSEQ is 1, and what is bad happens after it.
@@ -48,6 +56,31 @@ const (
 	process  = "trap in zmesh_process"
 )
 
+// driverThat is a driver for a byte stream: it takes the event that its link is up, and to any other answers with its records, or does what
+// is bad.
+func driverThat(bad []byte, records ...[]byte) []byte {
+	noise := wasmtest.Item(abi.StatusOK, len(records), slices.Concat(records...)...)
+	g := &wasmtest.Guest{
+		Manifest: map[string]any{"kind": "driver", "driver": map[string]any{"mtu": 1280, "transports": []string{"stream"}}},
+		Region:   map[int][2]uint32{abi.ArenaInput: {wasmtest.InputAt, abi.DriverInput}},
+		MinPages: 3, Output: wasmtest.Item(abi.StatusOK, 0), Spare: noise,
+	}
+	bad = wasmtest.Code(bad, wasmtest.Copy(wasmtest.OutputAt, wasmtest.SpareAt, len(noise)))
+	g.Process = wasmtest.Code(wasmtest.Unless(wasmtest.InputAt+abi.ItemKind, abi.LinkUp, bad), wasmtest.Local0)
+	return g.Bytes()
+}
+
+// driverRecord is one of a driver's output.
+func driverRecord(tag byte, peer uint32, data string) []byte {
+	b := make([]byte, abi.OutFixed+abi.Align(len(data)))
+	binary.LittleEndian.PutUint32(b, uint32(len(b)))
+	b[abi.OutTag] = tag
+	binary.LittleEndian.PutUint32(b[abi.OutPeer:], peer)
+	binary.LittleEndian.PutUint32(b[abi.OutDataSize:], uint32(len(data)))
+	copy(b[abi.OutFixed:], data)
+	return b
+}
+
 // hostiles are the shapes of modules that a node must stay whole with.
 func hostiles() []hostile {
 	self := wasmtest.Call(3) // zmesh_process: the imports are features, then init, configure, process
@@ -60,6 +93,13 @@ func hostiles() []hostile {
 		return func(g *wasmtest.Guest) { g.Manifest = map[string]any{key: value} }
 	}
 	vector := map[string]any{"vectors": []any{map[string]any{"id": "one", "payload": "00", "records": []any{map[string]any{"name": "x", "value": 1.5}}}}}
+	decoder := with(good(), func(g *wasmtest.Guest) {
+		g.Manifest, g.Output = map[string]any{"kind": "decoder", "vectors": vector}, wasmtest.Item(abi.StatusOK, 0)
+	})
+	noise := [][]byte{
+		driverRecord(abi.TagFrame, 0, ""), driverRecord(abi.TagFrame, 0, "x"), driverRecord(abi.TagFrame, 0, strings.Repeat("\x00", 60)),
+		driverRecord(abi.TagFrame, 0, strings.Repeat("\xFF", 60)), driverRecord(abi.TagFrame, 0, strings.Repeat("y", 5000)), driverRecord(abi.TagBytes, 99, "for nobody"),
+	}
 	return []hostile{
 		{name: "endless loop", module: good(wasmtest.Forever).Bytes(), trap: fuelTrap},
 		{name: "nested loops", module: good(wasmtest.Repeat(1<<30, wasmtest.Repeat(1<<30, nil))).Bytes(), trap: fuelTrap},
@@ -92,11 +132,14 @@ func hostiles() []hostile {
 		{name: "capability not granted", module: with(good(), manifest("capabilities", []string{"state"})), want: `asks for the capability "state", which is not granted`},
 		{name: "altered file", module: altered, want: "cut off or damaged"},
 		{name: "no module at all", module: []byte("#!/bin/sh\n"), want: "not a WebAssembly module"},
-		{name: "decoder that fails its vectors", module: with(good(), func(g *wasmtest.Guest) {
-			g.Manifest, g.Output = map[string]any{"kind": "decoder", "vectors": vector}, wasmtest.Item(abi.StatusOK, 0)
-		}), want: "it is a decoder, and"},
+		{name: "decoder that fails its vectors", alone: true, module: decoder, want: "it fails its own vector: one"},
+		{name: "a decoder in a strategy's place", module: decoder, want: "it is a decoder, and"},
+		{name: "driver that emits garbage", driver: true, module: driverThat(nil, noise...)},
+		{name: "driver that loops", driver: true, module: driverThat(wasmtest.Forever), trap: fuelTrap},
 		{name: "idle hook without end", module: with(good(), func(g *wasmtest.Guest) { g.Idle = wasmtest.Forever }), trap: "trap in zmesh_idle: "},
-		{name: "compile bomb: nested loops", module: good(wasmtest.Nested(700)).Bytes()},
+		{name: "compile bomb: nested loops", module: good(wasmtest.Nested(700)).Bytes()}, // half a second of the child's, then it works
+		{name: "compile bomb: time", module: good(wasmtest.Nested(790)).Bytes(), limit: func(c *engine.Compiler) { c.Time = 100 * time.Millisecond }, want: "too much for the compiler: it took more than 100ms, and was ended"},
+		{name: "compile bomb: memory", module: good(wasmtest.Nested(780)).Bytes(), limit: func(c *engine.Compiler) { c.Memory = 100 << 20 }, want: "too much for the compiler"},
 		{name: "compile bomb: too many branches", module: good(wasmtest.Nested(5000)).Bytes(), want: "blocks, branches, loops"},
 		{name: "compile bomb: a body too large", module: good(slices.Repeat([]byte{0x41, 0, 0x1A}, 200_000)).Bytes(), want: "bytes"},
 		{name: "data beyond the limit", module: with(good(), func(g *wasmtest.Guest) { g.Message = strings.Repeat("x", 9<<20) }), want: "data"},
@@ -112,12 +155,12 @@ type traffic struct {
 	done chan struct{}
 }
 
-func startTraffic(t *testing.T, w *world) *traffic {
+func startTraffic(t *testing.T, w *world, uri string) *traffic {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	tr := &traffic{stop: cancel, done: make(chan struct{})}
 	d := w.device()
-	s, err := node.NewStream(name.Hash("hostile/stream"), node.None, nil, nil)
+	s, err := node.NewStream(name.Hash(uri), node.None, nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -130,9 +173,9 @@ func startTraffic(t *testing.T, w *world) *traffic {
 				return
 			}
 			wait, end := context.WithTimeout(context.Background(), 10*time.Second)
-			c, err := d.Get(wait, name.Hash("hostile/stream"), wire.SeqNewest)
+			c, err := d.Get(wait, name.Hash(uri), wire.SeqNewest)
 			for err == nil && c.Seq < seq { // an answer to a question that was repeated in a long pause
-				c, err = d.Get(wait, name.Hash("hostile/stream"), wire.SeqNewest)
+				c, err = d.Get(wait, name.Hash(uri), wire.SeqNewest)
 			}
 			end()
 			if err != nil || c.Seq != seq || string(c.Payload) != fmt.Sprintf("content %d", seq) {
@@ -146,21 +189,42 @@ func startTraffic(t *testing.T, w *world) *traffic {
 	return tr
 }
 
+// wait is what a worker, and what a stream through the node, may at most have to wait for a hostile module.
+const wait = 50 * time.Millisecond
+
 // TestHostileModules loads and swaps each of them into a running node, with a stream through it: each is told of or trapped in a plain
-// sentence, the stream loses nothing, and what it waits stays short.
+// sentence, the stream loses nothing, and what it waits stays short: in the best of three rounds, as the machine may be at something else.
 func TestHostileModules(t *testing.T) {
 	list := hostiles()
 	if len(list) < 24 {
 		t.Fatalf("%d hostile modules", len(list))
 	}
-	w := newWorld(t, nodeText(inMemory, "max_rate_per_name = \"unlimited\"\nmax_size = \"64GiB\"\n", lanFace+"share = 1.0\n", remote("up", busyPort(t), ""), route("", "up", 1)))
+	file := filepath.Join(t.TempDir(), "quiet.wasm")
+	if err := os.WriteFile(file, driverThat(nil), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w := newWorld(t, nodeText(inMemory, "max_rate_per_name = \"unlimited\"\nmax_size = \"64GiB\"\n", lanFace+"share = 1.0\n", remote("up", busyPort(t), ""), route("", "up", 1),
+		fmt.Sprintf("[[plugins]]\nname = \"driver\"\npath = %q\n", file), driven("line", "driver", "tcp", "listen = \"127.0.0.1:0\"\n")))
 	if err := w.host.LoadPlugin(admin.PluginLoad{Name: "s", From: "good.wasm", Module: good().Bytes()}); err != nil {
 		t.Fatal(err)
 	}
 	if err := w.host.LoadPlugin(admin.PluginLoad{Name: "logs", From: "good.wasm", Grant: []string{"log"}, Module: good().Bytes()}); err != nil {
 		t.Fatal(err)
 	}
-	tr, asker := startTraffic(t, w), w.device()
+	for round := 1; ; round++ {
+		p999 := hostileRound(t, w, list, fmt.Sprint("hostile/stream/", round))
+		if p999 <= wait || t.Failed() || underRace {
+			return
+		}
+		if round == 3 {
+			t.Fatalf("p99.9 is %s in the third round", p999)
+		}
+	}
+}
+
+// hostileRound meets each of them once, and gives what all but one in a thousand of the stream's round trips took at most.
+func hostileRound(t *testing.T, w *world, list []hostile, stream string) time.Duration {
+	tr, asker := startTraffic(t, w, stream), w.device()
 	for _, h := range list {
 		t.Run(h.name, func(t *testing.T) { meet(t, w, asker, h) })
 	}
@@ -168,35 +232,41 @@ func TestHostileModules(t *testing.T) {
 	<-tr.done
 	slices.Sort(tr.took)
 	n := len(tr.took)
-	if n == 0 {
-		t.Fatal("no stream")
+	if n < 100 || tr.lost.Load() > 0 {
+		t.Fatalf("%d of %d lost", tr.lost.Load(), n)
 	}
-	p999, worst := tr.took[n*999/1000], tr.took[n-1]
-	t.Logf("%d round trips of the stream: p50 %s, p99.9 %s, longest %s", n, tr.took[n/2], p999, worst)
-	if tr.lost.Load() > 0 || n < 100 {
-		t.Errorf("%d of %d lost", tr.lost.Load(), n)
-	}
-	if os.Getenv("ZMESH_TIMING") != "" && p999 > 50*time.Millisecond { // on a machine that does nothing else
-		t.Errorf("p99.9 is %s", p999)
-	}
+	p999 := tr.took[n*999/1000]
+	t.Logf("%d round trips of the stream: p50 %s, p99.9 %s, longest %s", n, tr.took[n/2], p999, tr.took[n-1])
+	return p999
 }
 
-// meet swaps one module in, lets it work, and takes it out again.
+// meet lets one module in, lets it work, and takes it out again.
 func meet(t *testing.T, w *world, asker *node.Node, h hostile) {
-	plugin := "s"
-	if h.grant != nil {
-		plugin = "logs"
+	name, back := "s", good().Bytes()
+	switch {
+	case h.driver:
+		name, back = "driver", driverThat(nil)
+	case h.grant != nil:
+		name = "logs"
 	}
-	if err := w.host.SetStrategy(admin.Strategy{Prefix: "", Plugin: plugin}); err != nil {
-		t.Fatal(err)
+	if h.limit != nil {
+		h.limit(&w.compiler)
+		defer func() { w.compiler.Time, w.compiler.Memory = 0, 0 }()
 	}
-	before := pluginOf(t, w, plugin)
-	err := w.host.SwapPlugin(admin.PluginLoad{Name: plugin, From: h.name, Module: h.module})
+	before := pluginOf(t, w, name)
+	load := admin.PluginLoad{Name: name, From: h.name, Module: h.module}
+	var err error
+	if h.alone {
+		load.Name = "alone"
+		err = w.host.LoadPlugin(load)
+	} else {
+		err = w.host.SwapPlugin(load)
+	}
 	if h.want != "" {
 		if err == nil || !strings.Contains(err.Error(), h.want) || strings.Contains(err.Error(), "\n") || strings.Contains(err.Error(), "goroutine ") {
 			t.Fatalf("%v, want %q in it", err, h.want)
 		}
-		if now := pluginOf(t, w, plugin); now.Digest != before.Digest || now.State != "running" {
+		if now := pluginOf(t, w, name); now.Digest != before.Digest || now.State != "running" {
 			t.Errorf("%+v: the version before runs on", now)
 		}
 		return
@@ -204,29 +274,105 @@ func meet(t *testing.T, w *world, asker *node.Node, h hostile) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	deadline := time.Now().Add(20 * time.Second)
-	for k := 0; ; k++ { // what nobody has goes to the strategy
-		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Millisecond)
-		_, _ = asker.Get(ctx, name.Hash(fmt.Sprint("nobody/has/", h.name, k)), uint32(k+2))
-		cancel()
-		now := pluginOf(t, w, plugin)
-		if h.trap == "" && now.Calls > before.Calls+3 {
-			break
-		}
-		if h.trap != "" && now.LastTrap != nil && now.LastTrap.Digest == now.Digest {
-			if !strings.Contains(now.LastTrap.Why, h.trap) {
-				t.Errorf("%q, want %q in it", now.LastTrap.Why, h.trap)
-			}
-			break
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("nothing happened: %+v", now)
-		}
-		runtime.Gosched()
+	var poke func()
+	if h.driver {
+		poke = w.sends(t)
+	} else {
+		poke = w.asks(t, asker, name, h.name)
 	}
-	if err := w.host.SwapPlugin(admin.PluginLoad{Name: plugin, From: "good.wasm", Module: good().Bytes()}); err != nil {
+	dropped := w.noise()
+	until(t, "it has worked", func() bool {
+		poke()
+		now := pluginOf(t, w, name)
+		switch {
+		case h.trap != "":
+			return now.LastTrap != nil && now.LastTrap.Digest == now.Digest
+		case h.driver:
+			return w.noise() > dropped+5
+		}
+		return now.Calls > before.Calls+3
+	})
+	if now := pluginOf(t, w, name); h.trap != "" && !strings.Contains(now.LastTrap.Why, h.trap) {
+		t.Errorf("%q, want %q in it", now.LastTrap.Why, h.trap)
+	}
+	if err := w.host.SwapPlugin(admin.PluginLoad{Name: name, From: "good.wasm", Module: back}); err != nil {
 		t.Fatal(err)
 	}
+	if h.trap != "" && !h.driver && !underRace {
+		if took := worstDecision(t, h); took > wait {
+			t.Errorf("it held a worker for %s", took)
+		}
+	}
+}
+
+// asks gives what makes the node's strategy decide: a question for what nobody has.
+func (w *world) asks(t *testing.T, asker *node.Node, plugin, label string) func() {
+	if err := w.host.SetStrategy(admin.Strategy{Prefix: "", Plugin: plugin}); err != nil {
+		t.Fatal(err)
+	}
+	k := 0
+	return func() {
+		k++
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Millisecond)
+		defer cancel()
+		_, _ = asker.Get(ctx, name.Hash(fmt.Sprint("nobody/has/", label, k)), uint32(k+2))
+	}
+}
+
+// sends gives what puts bytes on the driver's line.
+func (w *world) sends(t *testing.T) func() {
+	conn, err := net.Dial("tcp", w.where("line"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	return func() { _, _ = conn.Write([]byte("x")) }
+}
+
+// noise is how much of what came in by the driver's line was no frame.
+func (w *world) noise() (n uint64) {
+	for _, f := range w.host.Faces() {
+		if f.Driver != nil {
+			for why, count := range f.Drops {
+				if why != "framing" {
+					n += count
+				}
+			}
+		}
+	}
+	return n
+}
+
+// worstDecision is how long the longest call of a hostile strategy takes until it traps, in the best of three instances.
+func worstDecision(t *testing.T, h hostile) time.Duration {
+	t.Helper()
+	best := time.Hour
+	for range 3 {
+		m, err := plugin.NewManager(plugin.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := m.Load(t.Context(), plugin.Spec{Name: "s", Source: plugin.Source{Bytes: h.module}, Grants: h.grant}); err != nil {
+			t.Fatal(err)
+		}
+		s, err := m.Strategy("s", 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		worst := time.Duration(0)
+		until(t, "it has trapped", func() bool {
+			ev := forward.Event{Seq: 2, InFace: 1, TTL: 5, Hops: []forward.NextHop{{Face: 2, Cost: 1}, {Face: 3, Cost: 2}}}
+			begin := time.Now()
+			s.Decide(&ev, nil)
+			worst = max(worst, time.Since(begin))
+			return m.List()[0].Traps > 0
+		})
+		best = min(best, worst)
+		if err := m.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return best
 }
 
 func pluginOf(t *testing.T, w *world, name string) admin.Plugin {

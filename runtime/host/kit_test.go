@@ -76,7 +76,9 @@ type world struct {
 	file string
 	host *host.Host
 	log  lines
-	stop func() // and wait
+
+	compiler engine.Compiler
+	stop     func() // and wait
 }
 
 func newWorld(t *testing.T, text string) *world {
@@ -111,7 +113,8 @@ func (w *world) start(ctx context.Context) error {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	h, err := host.New(ctx, cfg, zerolog.New(&w.log).Level(zerolog.TraceLevel), w.load, host.CompileWith(os.Args[0], engine.CompileVerb))
+	w.compiler.Command = []string{os.Args[0], engine.CompileVerb}
+	h, err := host.New(ctx, cfg, zerolog.New(&w.log).Level(zerolog.TraceLevel), w.load, host.CompileWith(&w.compiler))
 	if err != nil {
 		return err
 	}

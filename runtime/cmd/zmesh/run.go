@@ -36,7 +36,7 @@ func (e *env) runCommand() *cobra.Command {
 				return fmt.Errorf("find this program, which compiles plugins in a process of its own: %w", err)
 			}
 			h, err := host.New(c.Context(), cfg, log, func() (*config.Config, error) { return config.Load(e.config) },
-				host.CompileWith(self, engine.CompileVerb))
+				host.CompileWith(&engine.Compiler{Command: []string{self, engine.CompileVerb}}))
 			switch {
 			case errors.Is(err, context.Canceled) && c.Context().Err() != nil:
 				return nil // it was asked to stop before it was ready
