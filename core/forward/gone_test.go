@@ -303,3 +303,17 @@ func TestP5AskersOfAPatternThatHaveGoneLeaveRoom(t *testing.T) {
 		}
 	}
 }
+
+// Who asks again does not put off the moment at which the silence of a producer is an answer.
+func TestP6AskingAgainDoesNotProlongTheSilence(t *testing.T) {
+	l := newLine(t, 0)
+	sensor := l.peer(l.n, plain())
+	sensor.send(l.content(temp, 1, "x"))
+	sensor.send(l.content(temp, 5, "x"))
+	for range 4 {
+		l.reader.send(l.interest(temp, 3, 4))
+		l.m.RunFor(490 * time.Millisecond)
+	}
+	l.m.RunFor(50 * time.Millisecond)
+	l.reader.returned(wire.ReturnNotHere)
+}

@@ -146,3 +146,38 @@ func TestRepeatIsForBroadcastFaces(t *testing.T) {
 		t.Errorf("%+v", s)
 	}
 }
+
+// What is held for a face that goes, goes with it; and nothing is held for longer than ten seconds.
+func TestHeldFramesEnd(t *testing.T) {
+	c := newChannel(t)
+	c.send(c.content(temp, 7, "21.5"), 100)
+	if s := c.stats(); s.HeldFrames != 1 {
+		t.Fatalf("%+v", s)
+	}
+	c.n.Do(func(n *forward.Node) { n.RemoveFace(c.m.Now(), c.face.Get().ID()) })
+	c.m.RunFor(2 * time.Second)
+	if s := c.stats(); len(c.got) != 0 || s.HeldFrames != 0 || s.Repeated != 0 {
+		t.Errorf("%s, %+v", show(c.got), s)
+	}
+	c = newChannel(t)
+	c.s.decide = func(_ *forward.Event, out []forward.Command) []forward.Command {
+		return append(out, forward.Command{Op: forward.Repeat, Delay: time.Hour})
+	}
+	c.send(c.content(temp, 7, "21.5"), 100)
+	c.m.RunFor(11 * time.Second)
+	if s := c.stats(); len(c.got) != 1 || s.HeldFrames != 0 {
+		t.Errorf("%s, %+v", show(c.got), s)
+	}
+}
+
+// An Interest that was repeated comes back from a node that repeats it too: that is a loop, not another asker (P-2a).
+func TestP2aARepeatThatComesBackIsALoop(t *testing.T) {
+	c := newChannel(t)
+	ask := c.interest(temp, 7, 5)
+	c.send(ask, 100)
+	c.m.RunFor(1100 * time.Millisecond)
+	c.send(append([]byte{ask[0]&^7 | 5}, ask[1:]...), 30)
+	if got := c.face.Get().Counters().Drops[drop.Loop]; got != 1 {
+		t.Errorf("%d loops", got)
+	}
+}

@@ -429,3 +429,31 @@ func TestP15HeardAgain(t *testing.T) {
 		t.Errorf("%v after its retention", st)
 	}
 }
+
+// Faces come and go: of those whose names are forgotten nothing is kept.
+func TestP22NothingIsKeptOfFacesThatBroughtNothing(t *testing.T) {
+	r := newRig(t, Config{MaxNames: 64, LogBytes: 32 << 10, Retention: time.Minute})
+	for face := range uint32(1000) {
+		k := key(int(face))
+		r.s.Put(&Put{Key: k, Seq: 1, Body: bodyOf(k, 1, filler), Now: r.now, Wall: r.wall, Face: face + 1, Producer: true})
+		r.pass(time.Minute)
+	}
+	if r.s.brought.n > 64 {
+		t.Errorf("%d faces are counted, %d names known", r.s.brought.n, r.s.ids.n)
+	}
+}
+
+// Numbers that go on between old ones show that no epoch begins: the old ones are stragglers.
+func TestP1AnUpstreamThatGoesOnOpensNoEpoch(t *testing.T) {
+	r := newRig(t, Config{})
+	push := func(seq uint32) Outcome {
+		return r.s.Put(&Put{Key: key(1), Seq: seq, Body: bodyOf(key(1), seq, "x"), Now: r.now, Wall: r.wall, Face: 2, Upstream: true})
+	}
+	r.want(push(1000), Stored, true)
+	r.want(push(20), Suspect, false)
+	r.want(push(21), Suspect, false)
+	r.want(push(1001), Stored, true)
+	if out := push(22); out.Epoch || out.Verdict != Suspect {
+		t.Errorf("%+v", out)
+	}
+}

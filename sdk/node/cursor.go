@@ -47,10 +47,13 @@ func OpenCursor(dir, cursor string, n name.Name) (*Cursor, error) {
 		return nil, err
 	}
 	c := &Cursor{path: filepath.Join(dir, cursor, n.String())}
-	if err := os.MkdirAll(filepath.Dir(c.path), 0o700); err != nil {
+	err := os.MkdirAll(filepath.Dir(c.path), 0o700)
+	if err == nil {
+		err = syncDir(dir) // Commit makes what is in the new folder safe, not the folder
+	}
+	if err != nil {
 		return nil, fmt.Errorf("%s: %w", c, err)
 	}
-	var err error
 	if c.unlock, err = c.lock(); err != nil {
 		return nil, err
 	}
