@@ -21,10 +21,14 @@ func userTime() time.Duration {
 }
 
 // BenchmarkDecide is a decision by a Go guest: best-route, which reads the states of eight next hops, and adaptive, which weighs what was
-// measured of them and keeps a block.
+// measured of them and keeps a block; once where only the last one is left, and once for a first Interest, where all are weighed.
 func BenchmarkDecide(b *testing.B) {
-	for _, name := range []string{"best-route", "adaptive"} {
-		b.Run(name, func(b *testing.B) {
+	for _, c := range []struct {
+		of, name string
+		tried    forward.HopState
+	}{{"best-route", "best-route", forward.HopTried}, {"adaptive", "adaptive", forward.HopTried}, {"adaptive first", "adaptive", 0}} {
+		b.Run(c.of, func(b *testing.B) {
+			name := c.name
 			m, err := NewManager(Options{})
 			if err != nil {
 				b.Fatal(err)
@@ -35,6 +39,9 @@ func BenchmarkDecide(b *testing.B) {
 			}
 			s := strategyOf(b, m, "s", 0)
 			ev, out := busy(), make([]forward.Command, 0, 4)
+			for k := range ev.Hops[:7] {
+				ev.Hops[k].State = forward.HopMeasured | c.tried
+			}
 			b.ReportAllocs()
 			before := userTime()
 			for b.Loop() {

@@ -60,11 +60,12 @@ type Command struct {
 
 // RunStrategy hands one event to a strategy that is configured, and gives its commands: for native tests.
 func RunStrategy(s Strategy, ev Event) []Command {
-	var out [abi.MaxCommands * abi.CommandSize]byte
-	do := Commands{out: out[:]}
+	var room commandRoom
+	do := Commands{out: &room}
 	s.Decide(&ev, &do)
 	list := make([]Command, 0, do.n)
-	for b := out[:do.n*abi.CommandSize]; len(b) > 0; b = b[abi.CommandSize:] {
+	for k := range room[:do.n] {
+		b := bytesOf(room[k][:])
 		list = append(list, Command{
 			Op: b[abi.CommandOp], N: b[abi.CommandN], Reason: b[abi.CommandReason],
 			Face: binary.LittleEndian.Uint32(b[abi.CommandFace:]), Delay: int64(binary.LittleEndian.Uint64(b[abi.CommandDelay:])),

@@ -76,21 +76,21 @@ type Needs uint64
 
 // Commands take what a strategy wants: at most abi.MaxCommands, further ones are dropped. None means that nothing more is tried.
 type Commands struct {
-	out []byte // room for abi.MaxCommands
+	out *commandRoom
 	n   int
 }
+
+// commandRoom has the words of abi.MaxCommands commands, little-endian. It is no slice, which would be checked at each word.
+type commandRoom [abi.MaxCommands][abi.CommandSize / 8]uint64
 
 // Len is how many commands there are.
 func (c *Commands) Len() int { return c.n }
 
 func (c *Commands) add(command uint64, delay int64) {
-	at := c.n * abi.CommandSize
-	if c.n >= abi.MaxCommands || at+abi.CommandSize > len(c.out) {
-		return
+	if n := uint(c.n); n < abi.MaxCommands {
+		c.out[n] = [...]uint64{word(command), word(uint64(delay))}
+		c.n++
 	}
-	put64(c.out, at, command)
-	put64(c.out, at+8, uint64(delay))
-	c.n++
 }
 
 // SendTo sends the Interest to a face of the event's hops.
@@ -209,7 +209,7 @@ func (p *strategyPlugin) process(n uint32) uint32 {
 	blocks := &p.blocks[e.facts&(abi.FactRoute|abi.FactPending)]
 	e.Hops, e.Route, e.Pending = (*[abi.MaxHops]Hop)(unsafe.Pointer(&p.in))[:e.hopCount], blocks.route, blocks.pending
 	e.Up = e.facts&abi.FactUp != 0
-	p.commands.n, p.commands.out = 0, bytesOf(p.out[abi.OutHead/8:abi.OutHead/8+abi.MaxCommands*abi.CommandSize/8])
+	p.commands.n, p.commands.out = 0, (*commandRoom)(unsafe.Pointer(&p.out[abi.OutHead/8]))
 	p.strategy.Decide(e, &p.commands)
 	head(bytesOf(p.out[:]), abi.OutHead+p.commands.n*abi.CommandSize, abi.StatusOK, p.commands.n)
 	return 1
@@ -246,8 +246,7 @@ func (p *strategyPlugin) batch(n uint32) uint32 {
 			p.copyHops(item[fixed:], hopSize, hops)
 		}
 		e.tidy()
-		p.commands.n = 0
-		p.commands.out = out[abi.OutHead : abi.OutHead+abi.MaxCommands*abi.CommandSize]
+		p.commands = Commands{out: (*commandRoom)(unsafe.Pointer(&out[abi.OutHead]))}
 		p.strategy.Decide(e, &p.commands)
 		size := abi.OutHead + p.commands.n*abi.CommandSize
 		head(out, size, abi.StatusOK, p.commands.n)

@@ -16,6 +16,13 @@ func put16(b []byte, at int, v uint16) { binary.LittleEndian.PutUint16(b[at:], v
 func put32(b []byte, at int, v uint32) { binary.LittleEndian.PutUint32(b[at:], v) }
 func put64(b []byte, at int, v uint64) { binary.LittleEndian.PutUint64(b[at:], v) }
 
+// word is a number as it stands in memory, little-endian.
+func word(v uint64) uint64 {
+	var b [8]byte
+	put64(b[:], 0, v)
+	return binary.NativeEndian.Uint64(b[:])
+}
+
 // inPlace is false: a native machine may have another byte order.
 const inPlace = false
 

@@ -17,6 +17,9 @@ func put16(b []byte, at int, v uint16) { _ = b[at+1]; *(*uint16)(unsafe.Pointer(
 func put32(b []byte, at int, v uint32) { _ = b[at+3]; *(*uint32)(unsafe.Pointer(&b[at])) = v }
 func put64(b []byte, at int, v uint64) { _ = b[at+7]; *(*uint64)(unsafe.Pointer(&b[at])) = v }
 
+// word is a number as it stands in memory, little-endian.
+func word(v uint64) uint64 { return v }
+
 // hopsIn gives the next hops as they stand in an item: a Hop is laid out like a record of abi.HopSize. nil if those here are larger.
 func hopsIn(item []byte, fixed, size, n int) []Hop {
 	if size != abi.HopSize || fixed%8 != 0 || n == 0 {

@@ -33,6 +33,7 @@ const (
 	firstTimeout = second    // of a next hop of which nothing is known (RFC 6298, 2.1)
 	leastSpread  = 10_000    // µs that a timeout has above the round-trip time at least
 	silent       = 1 << 40   // beyond any time: what does not answer comes after all that do
+	never        = 1 << 62   // beyond that
 	fresh        = 100       // next hops that were never asked are probed so many times as often as the others
 	lossOfAll    = 65_536    // one more than the highest loss: it is divided by what is left of it
 )
@@ -62,7 +63,7 @@ func (a *adaptive) Decide(ev *guest.Event, do *guest.Commands) {
 		used = ev.Route.Uint32(usedFace)
 	}
 	var best *guest.Hop
-	least, rest := int64(0), -1
+	least, rest := int64(never), -1
 	hops := ev.Hops
 	for i := range hops {
 		h := &hops[i]
@@ -71,6 +72,9 @@ func (a *adaptive) Decide(ev *guest.Event, do *guest.Commands) {
 		}
 		rest++
 		rtt := int64(h.RTT)
+		if rtt >= least && h.Face != used {
+			continue // it cannot be better, and to divide takes as long as all the rest
+		}
 		wait := rtt + max(4*int64(h.Var), leastSpread)
 		if rtt == 0 {
 			rtt, wait = firstTimeout, firstTimeout
@@ -85,7 +89,7 @@ func (a *adaptive) Decide(ev *guest.Event, do *guest.Commands) {
 		if h.Face == used {
 			time -= time / 5
 		}
-		if best == nil || time < least {
+		if time < least {
 			best, least = h, time
 		}
 	}
