@@ -20,6 +20,7 @@ type arena struct {
 	input, output, state, config, message region
 	progress                              uint32
 	features                              uint64 // that the guest relies on
+	version                               uint32 // of the contract: major, minor in 16 bits each
 }
 
 // readArena reads and checks the description that zmesh_init points to.
@@ -44,7 +45,7 @@ func readArena(mem api.Memory, at uint32, opt *Options) (a arena, err error) {
 		config: at8(abi.ArenaConfig), message: at8(abi.ArenaMessage),
 	}
 	progress := at8(abi.ArenaProgress)
-	a.progress, a.features = progress.offset, le.Uint64(d[abi.ArenaFeatures:])
+	a.progress, a.features, a.version = progress.offset, le.Uint64(d[abi.ArenaFeatures:]), le.Uint32(d[abi.ArenaVersion:])
 	return a, a.check(progress, uint64(mem.Size()), opt)
 }
 

@@ -269,6 +269,16 @@ func (i *Instance) Fail(item, n int, cause error) error {
 // Features are the bits of the host's features that the guest relies on.
 func (i *Instance) Features() uint64 { return i.arena.features }
 
+// CheckRange tells whether the manifest promises what the guest does not keep: a host of the version in abi.min would refuse its arena.
+// It is for the author, since this host can work with the guest.
+func (i *Instance) CheckRange() error {
+	speaks := versionText(int(i.arena.version>>16), int(i.arena.version&0xFFFF))
+	if low := i.mod.Manifest.ABI.Min; versionNumber(low) < int(i.arena.version) {
+		return fmt.Errorf("its abi.min is %s and it speaks version %s of the contract, which a host of %s refuses: write min = %q in [abi]", low, speaks, low, speaks)
+	}
+	return nil
+}
+
 // ErrOutput says that an item of the output has more in it than [Options.MaxOutput].
 var ErrOutput = errors.New("its output has more for one item than it may have")
 

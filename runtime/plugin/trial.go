@@ -175,6 +175,9 @@ func (t *Trial) vectors(ctx context.Context, v *version) error {
 				return err
 			}
 			t.started(Cost{i.Spent(), time.Since(begin), i.Memory()})
+			if err := i.CheckRange(); err != nil {
+				return err
+			}
 			if v.schema, err = describe(i); err != nil {
 				return fmt.Errorf("it fails to describe itself: %w", err)
 			}
@@ -202,6 +205,9 @@ func (t *Trial) events(ctx context.Context, v *version) error {
 	defer s.close()
 	var results []script.Result
 	for r, err := range v.events.Play(s.open) {
+		if err == nil && s.instance != nil {
+			err = s.instance.CheckRange()
+		}
 		if err != nil {
 			return err
 		}

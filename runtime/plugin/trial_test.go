@@ -147,6 +147,7 @@ func TestTrialsThatCannotBegin(t *testing.T) {
 		"it takes vectors, not events":             {decoder, TrialOptions{Events: []byte("interest\n")}},
 		"x:1: fly is no event":                     {strategy, TrialOptions{Events: []byte("fly\n"), Name: "x"}},
 		"write link link_block=0 peer_block=8":     {driverWith(8), TrialOptions{Events: []byte("up\n")}},
+		"its abi.min is 0.1 and it speaks version": {&wasmtest.Guest{Manifest: map[string]any{"abi": map[string]any{"min": "0.1"}}}, TrialOptions{Events: []byte("interest\n")}},
 		"no such setting":                          {strategy, TrialOptions{Events: []byte("config a=1\ninterest\n")}},
 		"unknown field":                            {decoder, TrialOptions{Vectors: []byte(`{"vektors": []}`)}},
 		"config key a: the plugin has no such":     {decoder, TrialOptions{Vectors: []byte(`{"vectors": [{"id": "a", "payload": "", "records": []}]}`), Config: map[string]any{"a": 1}}},

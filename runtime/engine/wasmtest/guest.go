@@ -8,6 +8,7 @@ package wasmtest
 import (
 	"encoding/binary"
 	"encoding/json"
+	"fmt"
 
 	"github.com/zmesh/zmesh/sdk/guest/abi"
 )
@@ -223,7 +224,7 @@ func (g *Guest) manifest() []byte {
 	}
 	m := map[string]any{
 		"manifest": 1, "kind": "strategy", "name": "hand-made", "vendor": "test", "version": "1.0.0",
-		"abi": map[string]any{"min": "0.1"},
+		"abi": map[string]any{"min": fmt.Sprintf("%d.%d", abi.Major, abi.Minor)},
 	}
 	for k, v := range g.Manifest {
 		m[k] = v
