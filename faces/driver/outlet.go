@@ -43,6 +43,7 @@ type outlet struct {
 	closed bool
 	wake   chan struct{} // something waits, or it is closed
 	holds  atomic.Int32  // a drop.Reason: what holds the writer up; None: the medium itself
+	unsent atomic.Int64  // entries in queue, and those that the writer has taken and not come to yet
 }
 
 func newOutlet() *outlet { return &outlet{wake: make(chan struct{}, 1)} }
@@ -54,6 +55,7 @@ func (o *outlet) send(p *peer, frames [][]byte) (n int) {
 		for n < len(frames) && o.queue.add(p, frames[n], false) {
 			n++
 		}
+		o.unsent.Add(int64(n))
 	}
 	o.mu.Unlock()
 	o.alarm()
@@ -63,7 +65,9 @@ func (o *outlet) send(p *peer, frames [][]byte) (n int) {
 // sendRaw queues bytes of the driver.
 func (o *outlet) sendRaw(p *peer, b []byte) (ok bool) {
 	o.mu.Lock()
-	ok = !o.closed && o.queue.add(p, b, true)
+	if ok = !o.closed && o.queue.add(p, b, true); ok {
+		o.unsent.Add(1)
+	}
 	o.mu.Unlock()
 	o.alarm()
 	return ok
@@ -96,6 +100,7 @@ func (o *outlet) close() {
 // open lets frames in again, and drops what was left.
 func (o *outlet) open() {
 	o.mu.Lock()
+	o.unsent.Add(int64(-len(o.queue.entries)))
 	o.queue.reset()
 	o.closed = false
 	o.mu.Unlock()

@@ -48,6 +48,9 @@ func (l *Line) forget(p *peer) {
 // Send implements forward.Link: there is a queue, and what it has no room for is not taken.
 func (p *peer) Send(frames [][]byte) int { return p.out.send(p, frames) }
 
+// Queued implements forward.Queuer: what waits for the medium, also to other peers on it.
+func (p *peer) Queued() int { return int(p.out.unsent.Load()) }
+
 // Refusal implements forward.Refuser.
 func (p *peer) Refusal() drop.Reason { return p.out.refusal() }
 

@@ -227,6 +227,9 @@ func TestSlowPeer(t *testing.T) {
 			taken += p.Send([][]byte{frame, frame, frame, frame, frame, frame, frame, frame, frame, frame})
 			synctest.Wait()
 		}
+		if q := p.Queued(); q != taken { // none has left
+			t.Errorf("%d frames wait, %d were taken", q, taken)
+		}
 		for range 100 {
 			taken += p.Send([][]byte{frame, frame, frame, frame, frame, frame, frame, frame, frame, frame})
 		}
@@ -241,6 +244,9 @@ func TestSlowPeer(t *testing.T) {
 		}
 		if p.Send([][]byte{frame}) != 0 || p.Refusal() != drop.FaceDown {
 			t.Error("a line that is cut takes frames")
+		}
+		if q := p.Queued(); q != 0 {
+			t.Errorf("%d frames wait on a line that is cut", q)
 		}
 		_ = far.Close()
 	})

@@ -22,11 +22,12 @@ type writer struct {
 	single bool // each of the driver's answers is a datagram of its own
 	write  func(p *peer, b []byte) error
 
-	queue queue
-	buf   []byte // what is to be written, to one peer
-	to    *peer
-	n     int   // frames that are in buf
-	err   error // of the first write that failed: nothing is written after it
+	queue   queue
+	buf     []byte // what is to be written, to one peer
+	to      *peer
+	n       int   // frames that are in buf
+	handled int   // entries that the outlet counts as unsent until buf is written
+	err     error // of the first write that failed: nothing is written after it
 }
 
 func (l *Line) writer(out *outlet, write func(p *peer, b []byte) error) *writer {
@@ -72,6 +73,7 @@ func (w *writer) drain() {
 		default:
 			w.encode(list[:n], bytes[:size])
 		}
+		w.handled += n
 		if w.pace.paced() {
 			w.flush()
 		}
@@ -143,9 +145,14 @@ func (w *writer) put(p *peer, b []byte, frames int) {
 
 // flush writes what there is, when the medium allows.
 func (w *writer) flush() {
-	if len(w.buf) == 0 {
-		return
+	if len(w.buf) > 0 {
+		w.writeOut()
 	}
+	w.out.unsent.Add(int64(-w.handled))
+	w.handled = 0
+}
+
+func (w *writer) writeOut() {
 	if w.pace.paced() && !w.pace.wait(w.out, w.line.ctx.Done()) {
 		w.err = os.ErrClosed
 	} else {
