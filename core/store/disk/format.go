@@ -6,7 +6,7 @@ import (
 )
 
 // The format of the folder. FORMAT is one line with a number; a folder of an older one is brought up to this one in place, each
-// step safe to be repeated, and FORMAT is written last. A folder of a later one is refused.
+// step safe to be repeated, and FORMAT is written last. A folder of a later one is refused, and so is one to which a restore was not completed.
 //
 // 1: hours and kept, BEGUN is empty, and each content has a pointer beside it. 2: BEGUN says "zmesh-store 2"; contents have pointers only
 // where they were not the newest, until their hour has ended and is SEALED; an hour whose clock was set has a SHIFT. Hours of 1 are read
