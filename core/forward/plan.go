@@ -76,6 +76,9 @@ func (n *Node) lower(at time.Duration) bool {
 
 // plan is called at the end of each burst, so that nobody needs to look for new timers in between.
 func (w *Worker) plan() {
+	if !w.wheel.Set() {
+		return
+	}
 	if at, ok := w.wheel.Next(); ok {
 		w.n.plan(at)
 	}

@@ -11,10 +11,13 @@ type Quota struct {
 	share func(FaceID) int
 	used  *Map[FaceID, int]
 	total int
+
+	last      FaceID // whose share was asked for last: most Interests in a row come from one face
+	lastShare int
 }
 
 // NewQuota makes a Quota for a table of limit entries. share gives the entries that a face is configured for; 0, or share
-// being nil, means the default, an eighth of the limit and at least 1.
+// being nil, means the default, an eighth of the limit and at least 1. A face's share must not change.
 func NewQuota(limit int, share func(FaceID) int) *Quota {
 	return &Quota{limit: limit, share: share, used: NewMap[FaceID, int](FaceID.hash)}
 }
@@ -63,6 +66,13 @@ func (q *Quota) Give(face FaceID) {
 
 // Share is how many entries face may have.
 func (q *Quota) Share(face FaceID) int {
+	if face != q.last || face == 0 {
+		q.last, q.lastShare = face, q.shareOf(face)
+	}
+	return q.lastShare
+}
+
+func (q *Quota) shareOf(face FaceID) int {
 	if q.share != nil {
 		if n := q.share(face); n > 0 {
 			return n

@@ -26,6 +26,7 @@ const (
 type Wheel struct {
 	now    int64 // ticks that have passed
 	firing bool
+	set    bool  // a timer was since Set was asked
 	used   uint8 // levels with timers, by bit
 	levels [wheelLevels]level
 	timers Slab[timer]
@@ -77,6 +78,12 @@ func (w *Wheel) Move(id TimerID, at time.Duration) {
 
 // Len is the number of timers.
 func (w *Wheel) Len() int { return w.timers.Len() }
+
+// Set tells whether a timer was added or moved since it was last asked: otherwise Next gives no earlier time than before.
+func (w *Wheel) Set() (yes bool) {
+	yes, w.set = w.set, false
+	return yes
+}
 
 // Next gives a lower bound of the time when the next timer is due; ok is false if there is none. It may be the time
 // when timers move down a level rather than fire: then Advance does that, and Next gives a later time. A clock that jumps
@@ -157,6 +164,7 @@ func (w *Wheel) tick(at time.Duration) int64 {
 }
 
 func (w *Wheel) link(id TimerID, t *timer) {
+	w.set = true
 	l := 0
 	if differ := uint64(t.due ^ w.now); differ != 0 {
 		l = (bits.Len64(differ) - 1) / levelBits

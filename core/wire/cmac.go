@@ -42,7 +42,12 @@ func double(dst, src *[aes.BlockSize]byte) {
 // Sum gives the 16-byte MAC of msg. The result is valid until the next call.
 func (c *CMAC) Sum(msg []byte) *[aes.BlockSize]byte {
 	x := &c.x
-	clear(x[:])
+	if len(msg) > aes.BlockSize { // the block before the first is all zeros
+		c.block.Encrypt(x[:], msg[:aes.BlockSize])
+		msg = msg[aes.BlockSize:]
+	} else {
+		clear(x[:])
+	}
 	for len(msg) > aes.BlockSize {
 		subtle.XORBytes(x[:], x[:], msg[:aes.BlockSize])
 		c.block.Encrypt(x[:], x[:])
