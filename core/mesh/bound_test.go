@@ -197,4 +197,4 @@ func (w *world) circles() {
 	}
 }
 
-func TestNoFrameCirculates(t *testing.T) { eachSeed(t, 100, bounded) }
+func TestNoFrameCirculates(t *testing.T) { eachSeed(t, 70, bounded) }

@@ -108,7 +108,7 @@ func (w *world) after(expiry int, a *ask, ok func() bool, what string) {
 	})
 }
 
-func TestInterestsAreSatisfiedOrReturned(t *testing.T) { eachSeed(t, 120, satisfied) }
+func TestInterestsAreSatisfiedOrReturned(t *testing.T) { eachSeed(t, 80, satisfied) }
 
 // With loss a client asks again, with a fresh timestamp, as real ones do: then everything that exists comes.
 func satisfiedInTheEnd(w *world) {
@@ -272,7 +272,7 @@ func (w *world) works() {
 	}
 }
 
-func TestRoutesConvergeAfterCutsAndHeals(t *testing.T) { eachSeed(t, 60, converging) }
+func TestRoutesConvergeAfterCutsAndHeals(t *testing.T) { eachSeed(t, 40, converging) }
 
 // The same seed gives the same trace, frame by frame, also with four workers.
 func sameTrace(w *world) {

@@ -27,7 +27,7 @@ func TestShippedDecodersPassTheirVectors(t *testing.T) {
 		if err != nil || r.Vectors != count || len(r.Problems) > 0 || r.Name != name {
 			t.Fatalf("%+v, %v", r, err)
 		}
-		m, _ := manager(t, Options{})
+		m, _ := manager(t, Options{Interpret: true})
 		load(t, m, name, src)
 		data, err := os.ReadFile("../../plugins/decoders/" + name + "/testdata/vectors.json")
 		if err != nil {
