@@ -232,7 +232,9 @@ func (s *Subscription) returned(a ask, r wire.Returned) {
 	case a.seq == wire.SeqSubscribe && r.Reason == wire.ReturnRefused: // the only one that a subscription gets (P-6)
 		s.refused = &ReturnError{a.name, a.seq, r.Reason, r.Node}
 	case a.seq == wire.SeqNewest:
-		s.answered = true
+		if r.Reason == wire.ReturnNotHere || r.Reason == wire.ReturnRefused { // after any other it is asked again soon, not at the renewal
+			s.answered = true
+		}
 		if b := s.base; b != nil && b.from != 0 && r.Asked.UnixMilli() >= b.from && final(r.Reason) {
 			s.base = nil // nothing is known yet: the stream begins with what comes first
 		}

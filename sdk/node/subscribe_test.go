@@ -173,6 +173,22 @@ func TestRefusedSubscription(t *testing.T) {
 	})
 }
 
+// A forwarder that has just lost its way says so, and a moment later its store answers: the stream does not wait for the renewal.
+func TestNewestIsAskedAgainSoonAfterAReturn(t *testing.T) {
+	inBubble(t, 1, faults{}, func(r *rig) {
+		r.publish(1, 10)
+		newest := ask{temperature, wire.SeqNewest}
+		r.fw.set(func() { r.fw.refuse[newest] = wire.ReturnNoRoute })
+		time.AfterFunc(2500*time.Millisecond, func() { r.fw.set(func() { clear(r.fw.refuse) }) })
+		s := r.subscribe(1)
+		began := time.Now()
+		r.expectNumbers(s, 1, 10)
+		if took := time.Since(began); took > 5*time.Second {
+			r.t.Errorf("it took %v", took)
+		}
+	})
+}
+
 func TestSubscribeArguments(t *testing.T) {
 	inBubble(t, 1, faults{}, func(r *rig) {
 		for _, c := range []struct {
