@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"runtime"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"time"
@@ -28,6 +29,9 @@ func (h *Host) loadPlugins(ctx context.Context) (err error) {
 		Log:         func(name, level, text string) { h.log.Info().Str("plugin", name).Str("level", level).Msg(text) },
 		Journal: func(e plugin.Entry) {
 			h.log.Info().Str("plugin", e.Plugin).Str("who", e.Who).Str("digest", e.Digest).Str("from", e.From).Str("why", e.Why).Msg("plugin " + e.What)
+			if err := h.plugins.JournalTrouble(); err != nil {
+				h.log.Error().Err(err).Msg("the plugins' journal cannot be written to disk: the last steps are in memory only")
+			}
 		},
 	})
 	if err != nil {
@@ -48,6 +52,9 @@ func (h *Host) loadPlugins(ctx context.Context) (err error) {
 		})
 	}
 	all.Wait()
+	if len(cfg.Plugins) > 0 {
+		debug.FreeOSMemory() // to read and meter them took some 10 MiB each, which the node has no use for
+	}
 	return errors.Join(errs...)
 }
 

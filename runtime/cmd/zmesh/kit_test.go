@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"net"
@@ -83,6 +84,8 @@ type running struct {
 	cmd    *exec.Cmd
 	exited chan error
 	log    *bytes.Buffer
+
+	program string // empty: this one
 }
 
 // freePort is a UDP port of loopback that is free now.
@@ -140,7 +143,7 @@ func newNode(t *testing.T, more string) *running {
 // start runs the node until it says that it is ready.
 func (n *running) start() {
 	n.t.Helper()
-	n.cmd = exec.Command(os.Args[0], "run", "--config", n.config)
+	n.cmd = exec.Command(cmp.Or(n.program, os.Args[0]), "run", "--config", n.config)
 	n.cmd.Env = append(os.Environ(), asZmesh+"=1")
 	n.log = &bytes.Buffer{}
 	n.cmd.Stderr = n.log

@@ -1,0 +1,71 @@
+//go:build !race
+
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/zmesh/zmesh/runtime/plugin"
+)
+
+// resident is the memory of a node's process that is in RAM, in MiB, program code and mapped files among it.
+func (n *running) resident() int {
+	n.t.Helper()
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", n.cmd.Process.Pid))
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	m := regexp.MustCompile(`VmRSS:\s+(\d+) kB`).FindSubmatch(b)
+	if m == nil {
+		n.t.Fatalf("no VmRSS in %s", b)
+	}
+	kb, err := strconv.Atoi(string(m[1]))
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	return kb >> 10
+}
+
+// A node with a durable store and one worker takes 30 MiB at most without plugins, and 120 with three of them in Go. Not under the race
+// detector, which takes several times as much for itself: make test runs this without.
+func TestResidentMemory(t *testing.T) {
+	program := filepath.Join(t.TempDir(), "zmesh")                        // the one that ships: a test's binary has more in it
+	build := exec.Command("go", "build", "-trimpath", "-o", program, ".") // as make does
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	var plugins strings.Builder
+	for _, name := range []string{"adaptive", "slip", "senml"} {
+		fmt.Fprintf(&plugins, "[[plugins]]\nname = %q\nbuiltin = %q\n", name, name)
+	}
+	plugins.WriteString("[[strategies]]\nprefix = \"\"\nplugin = \"adaptive\"\n[[faces]]\nname = \"line\"\ntype = \"driver\"\nplugin = \"slip\"\ntransport = \"tcp\"\nlisten = \"127.0.0.1:0\"\n")
+	for _, c := range []struct {
+		what, more string
+		most       int
+	}{{"no plugins", "", 30}, {"three plugins", plugins.String(), 120}} {
+		t.Run(c.what, func(t *testing.T) {
+			if _, err := plugin.Inspect(plugin.Source{Builtin: "senml"}); err != nil && c.more != "" && os.Getenv("ZMESH_PLUGINS") == "" {
+				t.Skip(err)
+			}
+			n := &running{t: t, program: program, config: writeFile(t, filepath.Join(t.TempDir(), "node.toml"), nodeConfig(freePort(t), c.more))}
+			n.start()
+			t.Cleanup(func() { n.end(syscall.SIGTERM) })
+			n.do("pub", topic, "--text", "21.5", "--confirm").good(t)
+			n.do("get", topic).good(t, "21.5")
+			had := n.resident()
+			t.Logf("%s: %d MiB", c.what, had)
+			if had > c.most {
+				t.Errorf("%d MiB are resident, want at most %d", had, c.most)
+			}
+		})
+	}
+}
