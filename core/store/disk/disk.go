@@ -33,11 +33,9 @@ type Store struct {
 	parts []*part
 	queue queue
 	reads chan read
-	// replays holds *replayBuffers that no reader uses.
-	replays sync.Pool
-	stop    chan struct{}
-	done    sync.WaitGroup
-	stats   counters
+	stop  chan struct{}
+	done  sync.WaitGroup
+	stats counters
 }
 
 // Names of what lies in the folder besides hours.
@@ -67,7 +65,6 @@ func open(cfg Config) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{cfg: cfg, reads: make(chan read, cfg.ReadQueue), toSeal: make(chan struct{}, 1), stop: make(chan struct{})}
-	s.replays.New = func() any { return &replayBuffers{} }
 	s.clock.init(cfg.Wall, cfg.Mono)
 	if err := s.claim(); err != nil {
 		return nil, err

@@ -81,7 +81,7 @@ func TestManyNamesComeBack(t *testing.T) {
 func (n *node) wantReplay(k name.Key, first, each int) {
 	n.t.Helper()
 	next := 0
-	err := n.store.Replay(context.Background(), k, 0, func(c *Content) bool {
+	err := n.store.replay(context.Background(), k, 0, func(c *replayed) bool {
 		if !bytes.Equal(c.Body, bodyOf(k, uint32(next+1), label(first+next))) {
 			n.t.Fatalf("replay gives %x as number %d", c.Body, next)
 		}
@@ -97,7 +97,7 @@ func (n *node) wantReplay(k name.Key, first, each int) {
 func (n *node) wantReplayed(k name.Key, want int) {
 	n.t.Helper()
 	got := 0
-	err := n.store.Replay(context.Background(), k, 0, func(*Content) bool { got++; return true })
+	err := n.store.replay(context.Background(), k, 0, func(*replayed) bool { got++; return true })
 	if err != nil || got != want {
 		n.t.Fatalf("replay gave %d contents, want %d: %v", got, want, err)
 	}
@@ -127,12 +127,12 @@ func TestReplayInOrderAcrossHours(t *testing.T) {
 	}
 	n.wantReplay(key(1), 0, 600)
 	got := 0
-	if err := n.store.Replay(context.Background(), key(1), 1<<24|595, func(*Content) bool { got++; return got < 3 }); err != nil || got != 3 {
+	if err := n.store.replay(context.Background(), key(1), 1<<24|595, func(*replayed) bool { got++; return got < 3 }); err != nil || got != 3 {
 		t.Fatalf("%d contents: %v", got, err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if err := n.store.Replay(ctx, key(1), 0, func(*Content) bool { return true }); !errors.Is(err, context.Canceled) {
+	if err := n.store.replay(ctx, key(1), 0, func(*replayed) bool { return true }); !errors.Is(err, context.Canceled) {
 		t.Fatalf("replay says %v", err)
 	}
 }

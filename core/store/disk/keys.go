@@ -131,3 +131,5 @@ func parseHourName(s string) (number uint32, start int64, ok bool) {
 	}
 	return uint32(n), start, true
 }
+
+func extOf(key []byte) uint64 { return binary.BigEndian.Uint64(key[8:]) }

@@ -30,7 +30,7 @@ type figures struct {
 	ingest, settle float64 // until all is safe; until all hours are sealed, or the naive one has nothing left to compact
 	replay, single float64 // all contents, name by name in order; the same of a tenth of the names, in no order
 	cold, hot      float64 // the newest of each name, after a start and then once more
-	drop           float64 // half of all contents
+	drop, unlink   float64 // half of all contents, until nobody finds them; until their files are unlinked too
 }
 
 const (
@@ -115,14 +115,16 @@ func (l *layout) runOurs() {
 	l.ours.cold = seconds(func() { l.cold(n) })
 	l.ours.hot = l.hot(n)
 	l.replays(&l.ours, func(k name.Key) (got int) {
-		l.must(n.store.Replay(context.Background(), k, 0, func(*Content) bool { got++; return true }))
+		l.must(n.store.replay(context.Background(), k, 0, func(*replayed) bool { got++; return true }))
 		return got
 	})
-	compactions := n.store.compactions()
+	compactions, start := n.store.compactions(), time.Now()
 	l.ours.drop = seconds(func() { l.dropHalf(n) })
 	if after := n.store.compactions(); after > compactions {
 		l.tb.Errorf("%d compactions when hours were dropped", after-compactions)
 	}
+	n.store.sweep()
+	l.ours.unlink = time.Since(start).Seconds()
 	n.stop()
 }
 
@@ -215,7 +217,7 @@ func (l *layout) ratios() map[string]float64 {
 	o, n := l.ours, l.naive
 	return map[string]float64{
 		"ingest": n.ingest / o.ingest, "ingest+settle": (n.ingest + n.settle) / (o.ingest + o.settle),
-		"replay": n.replay / o.replay, "single": n.single / o.single, "cold": n.cold / o.cold, "hot": n.hot / o.hot, "drop": n.drop / o.drop,
+		"replay": n.replay / o.replay, "single": n.single / o.single, "cold": n.cold / o.cold, "hot": n.hot / o.hot, "drop": n.drop / o.drop, "drop+unlink": n.drop / o.unlink,
 	}
 }
 

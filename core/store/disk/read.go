@@ -2,7 +2,6 @@ package disk
 
 import (
 	"bytes"
-	"context"
 	"encoding/binary"
 	"errors"
 	"slices"
@@ -181,73 +180,4 @@ func (s *Store) failed(h *hour, err error) {
 		s.stats.readErrors.Add(1)
 		s.cfg.Event(Event{Kind: ReadFailed, Dir: h.dir, Err: err})
 	}
-}
-
-// Content is what [Store.Replay] gives; its Body is valid until yield returns.
-type Content struct {
-	Ext      uint64
-	Wall     int64 // arrival, Unix ms
-	Producer bool  // came from the name's producer face
-	Body     []byte
-}
-
-// Replay calls yield for the contents of k from ext on, in order, until yield says false or ctx is done. It waits for the
-// disk: call it from a goroutine that may, never under a worker's mutex. What is queued and not yet written is not given.
-func (s *Store) Replay(ctx context.Context, k name.Key, from uint64, yield func(*Content) bool) error {
-	b := s.replays.Get().(*replayBuffers)
-	defer s.replays.Put(b)
-	for ctx.Err() == nil {
-		batch, err := s.replayBatch(b, k, from)
-		if err != nil || len(batch) == 0 {
-			return err
-		}
-		for i := range batch {
-			if !yield(&batch[i]) {
-				return nil
-			}
-		}
-		if len(batch) < replayBatchSize {
-			return nil
-		}
-		from = batch[len(batch)-1].Ext + 1
-	}
-	return ctx.Err()
-}
-
-// replayBatchSize is how many contents are read before others may use the list of hours.
-const replayBatchSize = 256
-
-// replayBuffers holds one batch: to allocate it for each name would take a third of the time.
-type replayBuffers struct {
-	contents [replayBatchSize]Content
-	bodies   []byte
-}
-
-// replayBatch reads the next contents of k into b. Where two hours hold the same ext, the older one's counts: the first stays, P-17.
-func (s *Store) replayBatch(b *replayBuffers, k name.Key, from uint64) ([]Content, error) {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	_, steps := s.clock.now()
-	m := merge{at: -1}
-	defer m.close()
-	for _, h := range s.hours {
-		if err := m.open(h, k, from); err != nil {
-			return nil, err
-		}
-	}
-	if len(m.runs) == 0 {
-		return nil, nil
-	}
-	out := b.contents[:0]
-	b.bodies = b.bodies[:0]
-	for len(out) < replayBatchSize {
-		c, h, err := m.next()
-		if err != nil || h == nil {
-			return out, err
-		}
-		at := len(b.bodies)
-		b.bodies = append(b.bodies, c.body...) // where it grows, the bodies before stay where they are
-		out = append(out, Content{Ext: c.ext, Wall: c.wall + h.lag(steps), Producer: c.producer(), Body: b.bodies[at:len(b.bodies):len(b.bodies)]})
-	}
-	return out, nil
 }
