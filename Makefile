@@ -59,9 +59,9 @@ tests: $(BUILTIN)
 	@test -n "$(CC_PATH)" -o -z "$(NEED_RACE)" || { echo "NEED_RACE is set: install a C compiler"; exit 1; }
 	ZMESH_PLUGINS=1 $(RACE) ./...
 ifneq ($(CC_PATH),)
-	@echo 'what allocates, what is resident, and how long a hostile module holds others up, without -race, which takes memory and time itself'
+	@echo 'what allocates, what is resident, how long a hostile module holds others up, and what metering costs, without -race, which takes memory and time itself'
 	go test -run 'Alloc' ./core/... ./faces/... ./runtime/engine ./runtime/plugin
-	ZMESH_PLUGINS=1 go test -run 'Hostile|ResidentMemory' ./runtime/engine/meter ./runtime/host ./runtime/cmd/zmesh
+	ZMESH_PLUGINS=1 go test -run 'Hostile|ResidentMemory|MeteringRatio' ./runtime/engine/meter ./runtime/host ./runtime/cmd/zmesh
 endif
 
 # A long test is named TestSoak…, reads its fraction from ZMESH_SOAK and skips where that is not set.
