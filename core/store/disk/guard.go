@@ -16,7 +16,8 @@ import (
 //   - after the first error of a log file nothing more goes to any, and Pebble is told that all is well. The guard remembers
 //     the error, and whoever wrote asks it before anything is confirmed. What is on disk is a log with a torn end, which is
 //     what a power cut leaves as well.
-//   - an error of a table is passed on, after a pause: Pebble tries a failed flush again at once and for ever.
+//   - an error of a table or the MANIFEST is passed on, after a pause: Pebble tries a failed flush again at once and for ever, and each
+//     time makes a new table.
 //
 // An hour with such an error is closed and opened again (commit.go).
 type guard struct {
@@ -27,7 +28,7 @@ type guard struct {
 	broken  chan struct{} // closed with the first error
 }
 
-// flushPause is how long a failed write of a table takes.
+// flushPause is how long a failed write of a table or the MANIFEST takes.
 const flushPause = 250 * time.Millisecond
 
 func newGuard(fs vfs.FS, after func(time.Duration) <-chan time.Time) *guard {
@@ -55,19 +56,21 @@ func isTable(path string) bool {
 	return strings.HasSuffix(path, ".sst") || strings.HasSuffix(path, ".blob")
 }
 
-// pass remembers an error of a file that is not a log. Of tables it comes late; see above.
+// pass remembers an error of a file that is not a log. It comes late; see above.
 func (g *guard) pass(path string, err error) error {
 	if err == nil {
 		return nil
 	}
 	g.fail(err)
-	if isTable(path) {
-		select {
-		case <-g.after(flushPause):
-		case <-g.closing:
-		}
-	}
+	g.pause()
 	return err
+}
+
+func (g *guard) pause() {
+	select {
+	case <-g.after(flushPause):
+	case <-g.closing:
+	}
 }
 
 // Create is vfs.FS.
@@ -85,6 +88,9 @@ func (g *guard) create(path string, do func() (vfs.File, error)) (vfs.File, erro
 		l := &logFile{g: g}
 		l.try(func() (err error) { l.File, err = do(); return err })
 		return l, nil
+	}
+	if isTable(path) && g.failed() != nil { // a failed MANIFEST fails each flush before it writes anything
+		g.pause()
 	}
 	f, err := do()
 	if err != nil {

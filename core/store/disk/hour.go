@@ -99,7 +99,9 @@ func (s *shared) open(h *hour, readOnly bool) (err error) {
 	return nil
 }
 
-// room tells whether the disk takes what Pebble may have to flush when it opens h: on a full disk it would not come back from that.
+// room tells whether the disk takes what Pebble may have to flush when it opens h: on a full disk it would not come back from that. What this
+// cannot foresee is a disk that fails the MANIFEST and no other file: then nothing more is written until the node starts again, and the
+// guard keeps Pebble's attempts apart.
 func (s *shared) room(h *hour) error {
 	if h.sealed {
 		return nil
