@@ -42,7 +42,7 @@ type Compiler struct {
 }
 
 const (
-	compileTime   = 30 * time.Second
+	compileTime   = 30 * time.Second * slowness
 	compileMemory = 512 << 20
 	cachedModules = 32 // that are kept; a Go guest's code has some 8 MB
 )
