@@ -16,8 +16,8 @@ import (
 //   - after the first error of a log file nothing more goes to any, and Pebble is told that all is well. The guard remembers
 //     the error, and whoever wrote asks it before anything is confirmed. What is on disk is a log with a torn end, which is
 //     what a power cut leaves as well.
-//   - an error of a table or the MANIFEST is passed on, after a pause: Pebble tries a failed flush again at once and for ever, and each
-//     time makes a new table.
+//   - an error of a table or the MANIFEST is passed on, after a pause: Pebble tries a failed flush again at once and for ever. After it no
+//     other table is made: Pebble does not take back what it noted of one whose MANIFEST failed, and would have its contents twice.
 //
 // An hour with such an error is closed and opened again (commit.go).
 type guard struct {
@@ -89,8 +89,9 @@ func (g *guard) create(path string, do func() (vfs.File, error)) (vfs.File, erro
 		l.try(func() (err error) { l.File, err = do(); return err })
 		return l, nil
 	}
-	if isTable(path) && g.failed() != nil { // a failed MANIFEST fails each flush before it writes anything
+	if err := g.failed(); err != nil { // Pebble would go on with what it has half done: after "fatal" it must not
 		g.pause()
+		return nil, err
 	}
 	f, err := do()
 	if err != nil {
