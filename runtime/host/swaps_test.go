@@ -122,7 +122,9 @@ func inUse() (heap, resident uint64) {
 func flown(list ...*world) (n uint64) {
 	for _, w := range list {
 		for _, f := range w.host.Faces() {
-			n += f.InFrames + f.OutFrames
+			if !f.OnDemand { // its listener counts them too
+				n += f.InFrames + f.OutFrames
+			}
 		}
 	}
 	return n
