@@ -80,7 +80,7 @@ func (h halfFile) Write(p []byte) (int, error) {
 func isManifest(path string) bool {
 	return strings.Contains(path, "MANIFEST") || strings.HasSuffix(path, "ROOM")
 }
-func anyFile(string) bool         { return true }
+func anyFile(string) bool { return true }
 
 // What the disk can do to a write: before it, no file can be made or grow; during it, a part is written; after it, it cannot be made safe.
 // Pebble takes each in its own way: an error of a log is fatal to it, of a table is tried again, of the MANIFEST is a panic.
