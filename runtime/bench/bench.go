@@ -146,7 +146,7 @@ func (b *bench) rounds(ctx context.Context) error {
 func (b *bench) round(ctx context.Context, t *target, d time.Duration) (*tally, error) {
 	sum := new(tally)
 	for left := d; left > 0; {
-		p := pace{window: b.window(), until: left, patient: 500 * time.Millisecond}
+		p := pace{window: b.window(), until: max(left, 50*time.Millisecond), patient: 500 * time.Millisecond} // a shorter leg may end before it begins
 		n := b.enough(t, left)
 		if b.Rate > 0 {
 			p.window, p.rate = 0, b.Rate
@@ -158,6 +158,9 @@ func (b *bench) round(ctx context.Context, t *target, d time.Duration) (*tally, 
 		}
 		if err := ctx.Err(); err != nil {
 			return nil, err
+		}
+		if got.opened == 0 && sum.done > 0 {
+			return sum, nil
 		}
 		if got.done == 0 {
 			return nil, fmt.Errorf("%s: of %d exchanges none was answered within %s", t.label, got.opened, p.patient)
