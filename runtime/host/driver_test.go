@@ -102,7 +102,7 @@ func dropsNothing(t *testing.T, faces ...admin.Face) {
 	t.Helper()
 	for _, f := range faces {
 		for why, n := range f.Drops {
-			if why != "face_down" && why != "no_route" { // before the line is up, and before anything is published
+			if why != "face_down" {
 				t.Errorf("face %s has dropped %d: %s", f.Name, n, why)
 			}
 		}

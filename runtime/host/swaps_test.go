@@ -60,13 +60,18 @@ func swapsUnderLoad(t *testing.T, swaps int) {
 	exchanges := 0
 	all.Go(func() { exchanges = exchange(t, client, stop) })
 	var got atomic.Uint32
+	all.Go(func() { produces(t, far.device(), &got, stop) })
+	asker := far.device()
+	until(t, "something is published: who asks before finds no route", func() bool {
+		_, err := asker.Get(t.Context(), name.Hash("a"), wire.SeqNewest)
+		return err == nil
+	})
 	sub, err := near.device().Subscribe(name.Hash("a"), wire.SeqFirst, false)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer sub.Close()
 	all.Go(func() { consumes(t, near, sub, &got, stop) })
-	all.Go(func() { produces(t, far.device(), &got, stop) })
 	end := sync.OnceFunc(func() { close(stop); all.Wait() })
 	defer end()
 	until(t, "the stream flows", func() bool { return got.Load() > 100 })
