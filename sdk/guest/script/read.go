@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"unicode"
 )
 
 // Bounds of a file. It travels in a module's manifest, and a node runs it before the plugin may work.
@@ -165,7 +166,7 @@ func (r *reader) event(lines []*Line, divided bool) {
 		c.end--
 	}
 	for ; divided && r.at < len(r.file.lines); r.at++ {
-		raw := strings.TrimRight(r.file.lines[r.at], " \t")
+		raw := strings.TrimRightFunc(r.file.lines[r.at], unicode.IsSpace)
 		if raw == "" {
 			break
 		}

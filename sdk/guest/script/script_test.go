@@ -293,6 +293,7 @@ func FuzzRead(f *testing.F) {
 	f.Add(life, false)
 	f.Add(conversationText, true)
 	f.Add("interest name=\"\\x00\" at=+1s\n----\n", false)
+	f.Add("return\n\v", false) // a blank line is blank above and below the divider
 	f.Fuzz(func(t *testing.T, text string, driver bool) {
 		kind := map[bool]string{false: "strategy", true: "driver"}[driver]
 		file, err := Read("x", kind, []byte(text))
