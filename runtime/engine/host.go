@@ -89,19 +89,24 @@ func logLine(i *Instance, mem api.Memory, p []uint64) uint32 {
 	return 0
 }
 
-// count is count(name, size, n).
+// count is count(name, size, n). What an instance counts before it is configured is dropped: how many instances there are, and when
+// the host makes them, is not the plugin's matter.
 func count(i *Instance, mem api.Memory, p []uint64) uint32 {
 	i.charge(0)
 	name, _ := mem.Read(uint32(p[0]), min(uint32(p[1]), abi.MaxMetricName+1)) // what is not there has no name
-	i.mod.account.Load().Count(name, int64(p[2]))
+	if i.begun {
+		i.mod.account.Load().Count(name, int64(p[2]))
+	}
 	return 0
 }
 
-// gauge is gauge(name, size, bits of a float64).
+// gauge is gauge(name, size, bits of a float64). It is dropped where count's is.
 func gauge(i *Instance, mem api.Memory, p []uint64) uint32 {
 	i.charge(0)
 	name, _ := mem.Read(uint32(p[0]), min(uint32(p[1]), abi.MaxMetricName+1))
-	i.mod.account.Load().Gauge(name, math.Float64frombits(p[2]))
+	if i.begun {
+		i.mod.account.Load().Gauge(name, math.Float64frombits(p[2]))
+	}
 	return 0
 }
 

@@ -25,6 +25,7 @@ type Instance struct {
 	stack   [1]uint64
 	arena   arena
 	dead    bool
+	begun   bool         // it is configured
 	idle    api.Function // nil: none
 	given   int64        // fuel at the beginning of the call
 	expired atomic.Bool
@@ -73,6 +74,7 @@ func (m *Module) Instantiate(ctx context.Context, config []byte) (*Instance, err
 		return nil, err
 	}
 	i.touch()
+	i.begun = true
 	return i, nil
 }
 
