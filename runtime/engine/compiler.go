@@ -52,7 +52,7 @@ func runtimeConfig(interpret bool) wazero.RuntimeConfig {
 	if interpret {
 		cfg = wazero.NewRuntimeConfigInterpreter()
 	}
-	return cfg.WithCoreFeatures(features).WithDebugInfoEnabled(false)
+	return cfg.WithCoreFeatures(coreFeatures).WithDebugInfoEnabled(false)
 }
 
 // cached meters a module and makes sure that the folder it gives has the machine code of that, as far as a Compiler is there to do so. What is
@@ -62,7 +62,7 @@ func (o *Options) cached(ctx context.Context, code []byte, m *Manifest) (dir str
 		return "", nil, err
 	}
 	h := sha256.New()
-	fmt.Fprintf(h, "%d %d %t\n", o.pages(m), o.StartFuel, o.Unmetered)
+	fmt.Fprintf(h, "%d %d %t\n", o.pages(m), o.initial(), o.Unmetered)
 	h.Write(code)
 	dir = filepath.Join(o.CacheDir, hex.EncodeToString(h.Sum(nil)[:16]))
 	if o.Compiler != nil && maker() != "" {

@@ -19,20 +19,8 @@ const (
 )
 
 // charge takes fuel for what a host function is about to do, and stops the guest if there is none left. It is also where a guest that
-// the host has lost patience with can be stopped; see [Instance.Expire].
-func (i *Instance) charge(size uint32) {
-	if i.expired.Load() {
-		panic(ErrTime)
-	}
-	if i.fuel == nil {
-		return
-	}
-	left := int64(i.fuel.Get()) - callFuel - byteFuel*int64(size)
-	i.fuel.Set(uint64(left))
-	if left < 0 {
-		panic(ErrFuel)
-	}
-}
+// the host has lost patience with is stopped; see [Instance.Expire].
+func (i *Instance) charge(size uint32) { i.take(callFuel + byteFuel*int64(size)) }
 
 // contractCall is a host function of the contract: the types of its parameters (i: i32, I: i64), whether it gives an i32, and what
 // it does with them.
@@ -54,7 +42,7 @@ var contractCalls = map[string]contractCall{
 func contractFunction(name string) (fn api.GoModuleFunc, params, results []api.ValueType) {
 	call, ok := contractCalls[name]
 	if !ok {
-		return func(_ context.Context, _ api.Module, stack []uint64) { stack[0] = abi.Features }, nil, []api.ValueType{api.ValueTypeI64}
+		return features, nil, []api.ValueType{api.ValueTypeI64}
 	}
 	if call.result {
 		results = []api.ValueType{api.ValueTypeI32}

@@ -27,7 +27,9 @@ type Instance struct {
 	dead    bool
 	begun   bool         // it is configured
 	idle    api.Function // nil: none
-	given   int64        // fuel at the beginning of the call
+	given   int64        // fuel of the call
+	reserve int64        // what of it is not in its slice yet
+	touched uint32       // how much of the memory has been touched
 	expired atomic.Bool
 	born    time.Time
 
@@ -61,14 +63,15 @@ var ErrDead = errors.New("the instance is dead")
 // Instantiate makes an instance: memory, start-up code, arena, configuration. config is a list of values as in
 // abi.AppendValues; empty: an empty list. What goes wrong in the guest is a [Trap].
 func (m *Module) Instantiate(ctx context.Context, config []byte) (*Instance, error) {
-	i := &Instance{mod: m, given: m.opt.StartFuel, born: time.Now()}
+	i := &Instance{mod: m, born: time.Now()}
+	i.given, i.reserve = m.opt.StartFuel, m.opt.StartFuel-m.opt.initial()
 	i.ctx = &instanceContext{context.Background(), i} // not of ctx: the instance outlives the call
 	guest, err := m.runtime.InstantiateModule(i.ctx, m.code, wazero.NewModuleConfig().WithName("").WithStartFunctions())
 	if err != nil {
-		return nil, i.trap(startFunction, -1, 0, err)
+		return nil, i.trap("the start function", -1, 0, err)
 	}
 	i.guest, i.mem = guest, guest.Memory()
-	i.fuel, _ = guest.ExportedGlobal(fuelExport).(api.MutableGlobal)
+	i.fuel = fuelOf(guest)
 	if err := i.begin(config); err != nil {
 		i.Close()
 		return nil, err
@@ -78,13 +81,14 @@ func (m *Module) Instantiate(ctx context.Context, config []byte) (*Instance, err
 	return i, nil
 }
 
-// touch writes to every page of the memory, as the kernel makes each at its first touch: some 3 µs that no fuel counts, and that a
-// worker should not have to wait for. What grows later is touched by the guest.
+// touch writes to every page of the memory that is new, as the kernel makes each at its first touch: some 3 µs that no fuel counts, and in which
+// a guest cannot be interrupted.
 func (i *Instance) touch() {
 	const systemPage = 4096
-	for at := uint32(0); at < i.mem.Size(); at += systemPage {
-		b, _ := i.mem.ReadByte(at)
-		i.mem.WriteByte(at, b)
+	for i.mem != nil && i.touched < i.mem.Size() {
+		b, _ := i.mem.ReadByte(i.touched)
+		i.mem.WriteByte(i.touched, b)
+		i.touched += systemPage
 	}
 }
 
@@ -207,51 +211,12 @@ func (i *Instance) Idle() error {
 	return nil
 }
 
-func (i *Instance) refuel(units int64) {
-	i.given = units
-	if i.fuel != nil {
-		i.fuel.Set(uint64(units))
-	}
-}
-
-// Spent is the fuel that the last call took, in units, and before the first call what start-up took; 0 without a meter.
-func (i *Instance) Spent() int64 {
-	if i.fuel == nil {
-		return 0
-	}
-	return i.given - int64(i.fuel.Get())
-}
-
-// Expire ends the instance's patience: the next host function that it calls is a trap, and so is the end of the call. A guest that calls
-// none goes on until its fuel ends, as nothing else can stop machine code. It may be called from another goroutine.
+// Expire ends the host's patience with an instance: the next host function that it calls is a trap, at the latest when its slice of fuel
+// ends, and so is the end of the call. It may be called from another goroutine.
 func (i *Instance) Expire() { i.expired.Store(true) }
 
 // ErrTime says that a guest was stopped because its call took too long, though it had fuel left.
 var ErrTime = errors.New("its call took too long")
-
-// ErrFuel says that a guest was stopped because it used up its fuel: a loop without end, or work that is too much for one
-// item.
-var ErrFuel = errors.New("it used up its fuel")
-
-// spent tells a trap for want of fuel, which looks like any other, by what is left. After a start function nothing can be read.
-func (i *Instance) spent(in string, err error) error {
-	switch {
-	case in == startFunction:
-		return fmt.Errorf("%w (that is also what it looks like when its start_fuel is used up)", firstLine(err))
-	case i.fuel == nil || int64(i.fuel.Get()) >= 0:
-		return err
-	case in == abi.ExportProcess:
-		i.hit(LimitItemFuel)
-	case in == abi.ExportIdle:
-		i.hit(LimitIdleFuel)
-	default:
-		i.hit(LimitStartFuel)
-	}
-	return ErrFuel
-}
-
-// startFunction is that of the module itself, not the language's.
-const startFunction = "the start function"
 
 func (i *Instance) hit(l Limit) { i.mod.account.Load().Hit(l) }
 

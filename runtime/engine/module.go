@@ -56,9 +56,6 @@ type Options struct {
 
 	// IdleFuel is for one run of the idle hook. 0: 100,000,000: to collect the garbage of a Go guest takes 26 to 52 million units and
 	// about a millisecond where little is kept, and more than 100 million where 12 MiB are.
-	//
-	// This and StartFuel bound how long the whole process may have to wait: what runs in a guest cannot be interrupted, so a collection
-	// of the process's own garbage waits for it. A unit is 0.1 to 0.4 ns in ordinary code, 16 where every load misses the caches.
 	IdleFuel int64
 
 	// Account is what the module counts on once [Module.Activate] was called. nil: one of its own.
@@ -86,8 +83,8 @@ const (
 	fuelExport = "zmesh_fuel" // the name of the global that package meter adds
 )
 
-// features of core wasm that the contract allows. SIMD is not among them: the meter refuses it.
-const features = api.CoreFeatureMutableGlobal | api.CoreFeatureSignExtensionOps |
+// coreFeatures of core wasm that the contract allows. SIMD is not among them: the meter refuses it.
+const coreFeatures = api.CoreFeatureMutableGlobal | api.CoreFeatureSignExtensionOps |
 	api.CoreFeatureNonTrappingFloatToIntConversion | api.CoreFeatureBulkMemoryOperations
 
 // Info is what is known of a module without running it.
@@ -208,9 +205,12 @@ func (o *Options) meter(code []byte, m *Manifest) ([]byte, error) {
 	if o.Unmetered {
 		return code, nil
 	}
-	out, _, err := meter.Meter(code, meter.Options{FuelExport: fuelExport, MaxPages: o.pages(m), Initial: o.StartFuel})
+	out, _, err := meter.Meter(code, meter.Options{FuelExport: fuelExport, Refill: refillName, MaxPages: o.pages(m), Initial: o.initial()})
 	return out, err
 }
+
+// initial is the fuel that an instance begins with, for a start function, which runs before the host can set it.
+func (o *Options) initial() int64 { return min(o.StartFuel, slice) }
 
 // Bounds gives what an instance of a module may have under these options: bytes of memory, and fuel for each item, for start-up and for
 // the idle hook.

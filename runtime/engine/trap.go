@@ -37,8 +37,10 @@ func (t *Trap) Unwrap() error { return t.Cause }
 // trap makes the instance dead and tells why. n is how many items the call had.
 func (i *Instance) trap(in string, item, n int, cause error) *Trap {
 	i.dead = true
-	t := &Trap{In: in, Item: item, Cause: firstLine(i.spent(in, cause)), Said: said(i.said)}
+	t := &Trap{In: in, Item: item, Cause: firstLine(cause), Said: said(i.said)}
 	switch {
+	case errors.Is(cause, ErrFuel):
+		i.countFuel(in)
 	case errors.Is(cause, ErrTime):
 		i.hit(LimitCallTime)
 	case errors.Is(cause, ErrOutput):

@@ -53,15 +53,15 @@ func (m *Module) readBody(c *cursor, fn int, b *body) {
 
 // checkWork holds a body against what takes time beyond its size.
 func (m *Module) checkWork(c *cursor, b *body) {
-	work, reloads := b.blocks*int(b.slots), b.calls*len(m.globals)
+	work, reloads := b.blocks*int(b.slots), (b.calls+b.loops+b.dynamic)*len(m.globals) // a charge may call the host
 	m.effort += b.effort(work, reloads)
 	switch {
 	case work > m.limits.Work:
 		c.fail(ErrLimit, b.locals, "a body has %d blocks with %d locals and parameters: their product may be %d",
 			b.blocks, b.slots, m.limits.Work)
 	case reloads > m.limits.Reloads:
-		c.fail(ErrLimit, b.locals, "a body has %d calls and the module %d globals: their product may be %d",
-			b.calls, len(m.globals), m.limits.Reloads)
+		c.fail(ErrLimit, b.locals, "a body has %d calls, loops and bulk operations and the module %d globals: their product may be %d",
+			b.calls+b.loops+b.dynamic, len(m.globals), m.limits.Reloads)
 	case m.effort > m.limits.Effort:
 		c.fail(ErrLimit, b.locals, "the module would take more than %d s to compile", m.limits.Effort/1_000_000)
 	}

@@ -3,9 +3,10 @@ package meter
 // injector writes one body after the other with the countdown in it.
 type injector struct {
 	costing
-	fuel uint32 // index of the global
-	plan plan
-	next int // loop of the plan
+	fuel   uint32 // index of the global
+	refill []byte // what to do when it is below zero
+	plan   plan
+	next   int // loop of the plan
 
 	out      []byte
 	b        *body
@@ -66,6 +67,9 @@ func (j *injector) instructions(fn int) {
 			}
 		}
 		j.out = append(j.out, w.c.buf[w.at:w.c.pos]...)
+		if w.op == opMemoryGrow && j.slices() {
+			j.comeBack()
+		}
 		last.see(&w)
 	}
 }
@@ -82,7 +86,23 @@ func (j *injector) loop(w *walker) {
 		j.out = appendU32(append(j.out, opLocalSet), j.fuelHere)
 	}
 	j.out = append(j.out, w.c.buf[w.at:w.c.pos]...)
-	j.charge(l.units)
+	j.begin()
+	j.out = appendS64(append(j.out, opI64Const), int64(l.units))
+	j.take()
+	if j.slices() {
+		// What was taken is given back, and the loop begun again: so what follows has one way to it, and the compiler need not forget
+		// what it has in registers.
+		j.out = appendU32(append(j.out, opGlobalGet), j.fuel)
+		j.out = appendS64(append(j.out, opI64Const), int64(l.units))
+		j.out = append(j.out, opI64Add)
+		if j.region >= 0 {
+			j.out = appendU32(append(j.out, opLocalSet), j.fuelHere)
+		} else {
+			j.out = appendU32(append(j.out, opGlobalSet), j.fuel)
+		}
+		j.out = append(j.out, opBr, 1)
+	}
+	j.out = append(j.out, opEnd)
 }
 
 // leaves tells whether a branch may leave the region.
@@ -152,8 +172,35 @@ func (j *injector) begin() {
 	j.out = appendU32(append(j.out, opGlobalGet), j.fuel)
 }
 
-// finish takes what is on top of the stack off the fuel below it.
+// finish takes what is on top of the stack off the fuel below it, and goes on.
 func (j *injector) finish() {
+	j.take()
+	j.fetch()
+	j.out = append(j.out, opEnd)
+}
+
+// slices tells whether fuel comes in slices.
+func (j *injector) slices() bool { return j.refill[0] == opCall }
+
+// fetch gets a region's fuel after the host has set the global.
+func (j *injector) fetch() {
+	if j.region >= 0 && j.slices() {
+		j.out = appendU32(append(j.out, opGlobalGet), j.fuel)
+		j.out = appendU32(append(j.out, opLocalSet), j.fuelHere)
+	}
+}
+
+// comeBack calls the host though there is fuel: it may want to look at the memory that has grown.
+func (j *injector) comeBack() {
+	if j.region >= 0 {
+		j.flush()
+	}
+	j.out = append(j.out, j.refill...)
+	j.fetch()
+}
+
+// take takes what is on top of the stack off the fuel below it, and begins what is done if none is left.
+func (j *injector) take() {
 	j.points++
 	j.out = append(j.out, opI64Sub)
 	if j.region >= 0 {
@@ -164,9 +211,9 @@ func (j *injector) finish() {
 	}
 	j.out = append(j.out, opI64Const, 0, opI64LtS, opIf, emptyBlock)
 	if j.region >= 0 {
-		j.flush() // so that the host sees why it ended
+		j.flush() // so that the host sees it
 	}
-	j.out = append(j.out, opUnreachable, opEnd)
+	j.out = append(j.out, j.refill...)
 }
 
 // locals writes a body's locals with those that the charges need.

@@ -249,14 +249,38 @@ func run(tb testing.TB, module []byte) guest {
 }
 
 func instantiate(tb testing.TB, module []byte) (api.Module, error) {
+	return instantiateWith(tb, module, func(context.Context, api.Module) {})
+}
+
+// instantiateWith has "nop" do something.
+func instantiateWith(tb testing.TB, module []byte, nop func(context.Context, api.Module)) (api.Module, error) {
 	ctx := context.Background()
 	r := wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfig().WithCoreFeatures(features).WithMemoryLimitPages(1024))
 	tb.Cleanup(func() { r.Close(ctx) })
-	_, err := r.NewHostModuleBuilder("host").NewFunctionBuilder().WithFunc(func() {}).Export("nop").Instantiate(ctx)
+	_, err := r.NewHostModuleBuilder("host").NewFunctionBuilder().WithFunc(nop).Export("nop").Instantiate(ctx)
 	if err != nil {
 		tb.Fatal(err)
 	}
 	return r.Instantiate(ctx, module)
+}
+
+// runSliced meters and instantiates a module that gets its fuel by slices from "nop". given counts what it gets.
+func runSliced(tb testing.TB, module []byte, slice int64, given *int64) guest {
+	tb.Helper()
+	m, _, err := meter.Meter(module, meter.Options{FuelExport: fuelName, Refill: "host.nop", MaxPages: 1024})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	g, err := instantiateWith(tb, m, func(_ context.Context, m api.Module) {
+		if g := (guest{m, tb}); g.fuel() < 0 {
+			*given += slice - g.fuel()
+			g.fill(slice)
+		}
+	})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return guest{g, tb}
 }
 
 // fuel gives and takes the counter.

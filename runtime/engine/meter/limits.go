@@ -40,7 +40,8 @@ type Limits struct {
 	// which take 0.4 s: Zig without optimisation comes to 57,000, Go to 4,000.
 	Work int
 
-	// Reloads bounds calls × globals of one body: wazero loads every mutable global again after each call while it compiles.
+	// Reloads bounds calls × globals of one body, with loops and bulk operations for the call that a charge may make: wazero loads every
+	// mutable global again after each call while it compiles.
 	// 1,000,000, which take 0.2 s: a Go guest comes to 1,000.
 	Reloads int
 

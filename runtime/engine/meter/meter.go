@@ -1,6 +1,10 @@
 package meter
 
-import "fmt"
+import (
+	"bytes"
+	"fmt"
+	"slices"
+)
 
 // Options say how a module is metered.
 type Options struct {
@@ -10,6 +14,10 @@ type Options struct {
 	// MaxPages is the most that the memory may have, in pages of 64 KiB: it becomes the maximum in the memory section,
 	// unless the module has a lower one. 0: what the module says.
 	MaxPages uint32
+
+	// Refill names an imported function without parameters, as module.name, that is called when the fuel is below zero: it sets the
+	// fuel anew or ends the call, so that a budget can be given in slices. What it gives is dropped. Empty: no fuel is a trap.
+	Refill string
 
 	// Initial is the fuel that an instance begins with: for the start function, which runs before the host can set it. 0:
 	// none, so that a start function traps.
@@ -52,13 +60,17 @@ func (m *Module) Meter(opt Options) ([]byte, Report, error) {
 			return nil, Report{}, m.refuse(ErrExcluded, "the module exports %q, which is the host's name for the fuel", opt.FuelExport)
 		}
 	}
+	refill, err := m.refill(opt.Refill)
+	if err != nil {
+		return nil, Report{}, err
+	}
 	replace := map[byte][]byte{idGlobal: m.globalSection(opt.Initial), idExport: m.exportSection(opt.FuelExport)}
 	if err := m.bound(opt.MaxPages, replace); err != nil {
 		return nil, Report{}, err
 	}
 	r := Report{Functions: len(m.bodies), Effort: m.effort}
 	if len(m.bodies) > 0 {
-		replace[idCode] = m.codeSection(&r)
+		replace[idCode] = m.codeSection(refill, &r)
 	}
 	for _, s := range m.sections {
 		if s.id == idCustom && stale(s.name) {
@@ -72,6 +84,23 @@ func (m *Module) Meter(opt Options) ([]byte, Report, error) {
 
 func (m *Module) refuse(kind error, format string, args ...any) error {
 	return &Error{Kind: kind, Func: -1, Text: fmt.Sprintf(format, args...)}
+}
+
+// refill gives the instructions for when no fuel is left.
+func (m *Module) refill(name string) ([]byte, error) {
+	if name == "" {
+		return []byte{opUnreachable}, nil
+	}
+	k := slices.Index(m.names, name)
+	if k < 0 {
+		return nil, m.refuse(ErrExcluded, "the module does not import %s, by which it gets its fuel", name)
+	}
+	t := m.types[m.funcs[k]]
+	if len(t.params) > 0 {
+		return nil, m.refuse(ErrExcluded, "the module imports %s with parameters: it has none", name)
+	}
+	b := appendU32([]byte{opCall}, uint32(k))
+	return append(b, bytes.Repeat([]byte{opDrop}, len(t.results))...), nil
 }
 
 // stale tells which custom sections are about offsets in the code, which have changed. Names stay: functions, locals and
@@ -137,8 +166,8 @@ func (m *Module) bound(pages uint32, replace map[byte][]byte) error {
 }
 
 // codeSection rewrites the bodies (5.5.13). Those without a charge stay as they are, byte for byte.
-func (m *Module) codeSection(r *Report) []byte {
-	j := &injector{costing: costing{m: m}, fuel: uint32(len(m.globals))}
+func (m *Module) codeSection(refill []byte, r *Report) []byte {
+	j := &injector{costing: costing{m: m}, fuel: uint32(len(m.globals)), refill: refill}
 	j.findSmall()
 	out := appendU32(nil, uint32(len(m.bodies)))
 	var locals []byte

@@ -145,6 +145,34 @@ func TestSectionsThatAreMissing(t *testing.T) {
 	run(t, meterIt(t, module()))
 }
 
+// A budget may come in slices, by a function that the module imports without parameters.
+func TestFuelInSlices(t *testing.T) {
+	p := answer()
+	opt := meter.Options{FuelExport: fuelName, Refill: "host.nop"}
+	if _, _, err := meter.Meter(p.bytes(), opt); !errors.Is(err, meter.ErrExcluded) || !strings.Contains(err.Error(), "does not import host.nop") {
+		t.Errorf("without it: %v", err)
+	}
+	p.imports = []imported{{name: "nop", params: []byte{i32}}}
+	if _, _, err := meter.Meter(p.bytes(), opt); !errors.Is(err, meter.ErrExcluded) {
+		t.Errorf("with a parameter: %v", err)
+	}
+	const big = 64 << 20 // bytes to fill, in a round: more than many slices
+	p = &program{imports: []imported{{name: "nop"}}, pages: []uint32{1024}, fns: []fn{{name: "f", params: []byte{i32}, results: []byte{i32}, code: code(
+		0x03, empty, const32(0), const32(1), const32(big), 0xFC, 11, 0, get(0), const32(1), 0x6B, tee(0), 0x0D, 0, 0x0B, const32(42))}}}
+	at := run(t, meterIt(t, p.bytes()))
+	at.fill(1 << 40)
+	given := int64(0)
+	g := runSliced(t, p.bytes(), 1000, &given)
+	for _, g := range []guest{at, g} {
+		if r, err := g.call("f", 3); err != nil || r[0] != 42 {
+			t.Fatal(r, err)
+		}
+	}
+	if once, sliced := 1<<40-at.fuel(), given-g.fuel(); once != sliced || once < 3*big/8 {
+		t.Errorf("%d units at once, %d in slices", once, sliced)
+	}
+}
+
 // Calls see the right value although a loop without calls keeps it in a local.
 func TestLoopsWithAndWithoutCalls(t *testing.T) {
 	inner := code(0x03, empty, get(0), const32(1), 0x6B, tee(0), 0x0D, 0, 0x0B)
@@ -188,9 +216,14 @@ func FuzzMeter(f *testing.F) {
 		return err
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		out, _, err := meter.Meter(b, meter.Options{FuelExport: fuelName, MaxPages: 64})
+		opt := meter.Options{FuelExport: fuelName, MaxPages: 64}
+		out, _, err := meter.Meter(b, opt)
 		if err != nil {
 			return
+		}
+		opt.Refill = "host.nop"
+		if sliced, _, err := meter.Meter(b, opt); err == nil {
+			out = sliced
 		}
 		before, after := compile(b), compile(out)
 		if before != nil && strings.Contains(before.Error(), "custom section") {

@@ -11,6 +11,7 @@ type Module struct {
 	types    []funcType
 	funcs    []uint32 // type of each function, imports first
 	imported struct{ funcs, tables, memories, globals int }
+	names    []string // of imported functions, module.name
 	tables   int
 	memories []memory // own ones: at most one
 	globals  []byte   // value type of each, imports first

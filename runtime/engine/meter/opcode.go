@@ -36,6 +36,7 @@ const (
 	opReturn       = 0x0F
 	opCall         = 0x10
 	opCallIndirect = 0x11
+	opDrop         = 0x1A
 	opLocalGet     = 0x20
 	opLocalSet     = 0x21
 	opLocalTee     = 0x22

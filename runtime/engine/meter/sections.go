@@ -68,12 +68,12 @@ func (m *Module) readTypes(c *cursor) {
 func (m *Module) readImports(c *cursor) {
 	n := c.count("imports", m.limits.Imports)
 	for i := 0; i < n && c.err == nil; i++ {
-		c.name()
-		c.name()
+		module, name := c.name(), c.name()
 		at := c.pos
 		switch kind := c.byte(); kind {
 		case 0:
 			m.imported.funcs++
+			m.names = append(m.names, string(module)+"."+string(name))
 			m.funcs = append(m.funcs, m.index(c, "type", len(m.types)))
 		case 1:
 			m.imported.tables++
