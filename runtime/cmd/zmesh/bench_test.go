@@ -44,10 +44,9 @@ type benchReport struct {
 
 // Each scenario against a forwarder and raw servers in processes of their own.
 func TestBench(t *testing.T) {
-	t.Setenv(asZmesh, "1")
 	for _, args := range []string{"hit", "miss --window 32 --strategy best-route", "publish --names 16", "fanout --faces 20 --window 1", "mixed --rate 2000", "hit --gso"} {
 		t.Run(args, func(t *testing.T) {
-			r := zmesh(t, "", append([]string{"bench", "--json", "--duration", "60ms", "--repeat", "1"}, strings.Fields(args)...)...)
+			r := asShipped(t, append([]string{"bench", "--json", "--duration", "60ms", "--repeat", "1"}, strings.Fields(args)...)...)
 			if strings.Contains(r.err, "run make") && os.Getenv("ZMESH_PLUGINS") == "" {
 				t.Skip(r.err)
 			}

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -25,7 +26,50 @@ func TestMain(m *testing.M) {
 	if os.Getenv(asZmesh) != "" || len(os.Args) > 1 && os.Args[1] == engine.CompileVerb {
 		main()
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	_ = os.RemoveAll(shippedDir)
+	os.Exit(code)
+}
+
+var shippedDir string // what shipped has made
+
+// shipped is the program as make builds it. Under the race detector each start of a decoder takes a second, and so does that of a
+// process; a test's binary has more in it besides.
+var shipped = sync.OnceValues(func() (program string, err error) {
+	if shippedDir, err = os.MkdirTemp("", "zmesh-test-"); err != nil {
+		return "", err
+	}
+	program = filepath.Join(shippedDir, "zmesh")
+	build := exec.Command("go", "build", "-trimpath", "-o", program, ".")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("%w: %s", err, out)
+	}
+	return program, nil
+})
+
+// program is shipped for a test.
+func program(t *testing.T) string {
+	t.Helper()
+	p, err := shipped()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// asShipped runs a command of the shipped program to its end.
+func asShipped(t *testing.T, args ...string) result {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, program(t), args...)
+	var out, errOut bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errOut
+	if err := cmd.Run(); cmd.ProcessState == nil {
+		t.Fatal(err)
+	}
+	return result{out.String(), errOut.String(), cmd.ProcessState.ExitCode()}
 }
 
 // result is what a command printed and how it ended.
@@ -85,7 +129,7 @@ type running struct {
 	exited chan error
 	log    *bytes.Buffer
 
-	program string // empty: this one
+	program string // empty: this one, and commands are run in this process
 }
 
 // freePort is a UDP port of loopback that is free now.
@@ -192,5 +236,9 @@ func (n *running) end(sig syscall.Signal) {
 // do runs a verb with the node's configuration.
 func (n *running) do(args ...string) result {
 	n.t.Helper()
-	return zmesh(n.t, "", append(args, "--config", n.config)...)
+	args = append(args, "--config", n.config)
+	if n.program != "" {
+		return asShipped(n.t, args...)
+	}
+	return zmesh(n.t, "", args...)
 }

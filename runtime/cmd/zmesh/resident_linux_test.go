@@ -5,7 +5,6 @@ package main
 import (
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -37,12 +36,6 @@ func (n *running) resident() int {
 // A node with a durable store and one worker takes 30 MiB at most without plugins, and 120 with three of them in Go. Not under the race
 // detector, which takes several times as much for itself: make test runs this without.
 func TestResidentMemory(t *testing.T) {
-	program := filepath.Join(t.TempDir(), "zmesh")                        // the one that ships: a test's binary has more in it
-	build := exec.Command("go", "build", "-trimpath", "-o", program, ".") // as make does
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
 	var plugins strings.Builder
 	for _, name := range []string{"adaptive", "slip", "senml"} {
 		fmt.Fprintf(&plugins, "[[plugins]]\nname = %q\nbuiltin = %q\n", name, name)
@@ -56,7 +49,7 @@ func TestResidentMemory(t *testing.T) {
 			if _, err := plugin.Inspect(plugin.Source{Builtin: "senml"}); err != nil && c.more != "" && os.Getenv("ZMESH_PLUGINS") == "" {
 				t.Skip(err)
 			}
-			n := &running{t: t, program: program, config: writeFile(t, filepath.Join(t.TempDir(), "node.toml"), nodeConfig(freePort(t), c.more))}
+			n := &running{t: t, program: program(t), config: writeFile(t, filepath.Join(t.TempDir(), "node.toml"), nodeConfig(freePort(t), c.more))}
 			n.start()
 			t.Cleanup(func() { n.end(syscall.SIGTERM) })
 			n.do("pub", topic, "--text", "21.5", "--confirm").good(t)
