@@ -59,8 +59,11 @@ func TestSoakDay(t *testing.T) {
 	contents := float64(each * names * min(dirs, hours))
 	t.Logf("%d contents in %d directories: %.0f bytes each on the disk, %d MB at most; heap at most %d MB; a start takes %s",
 		each*names*hours, dirs, float64(bytes)/contents, fullest>>20, most>>20, took)
-	if took > 2*time.Second || dirs > maxHours || most > 128<<20 || float64(bytes)/contents > 200 {
-		t.Error("want a start of at most 2 s, 26 directories, 128 MB, and 200 bytes for each content of 100")
+	if dirs > maxHours || float64(bytes)/contents > 200 {
+		t.Error("want 26 directories and 200 bytes for each content of 100")
+	}
+	if !underRace && (took > 2*time.Second || most > 128<<20) { // the detector takes time and memory itself
+		t.Error("want a start of at most 2 s and 128 MB")
 	}
 }
 
