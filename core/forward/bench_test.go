@@ -42,7 +42,7 @@ func newRigWith(tb testing.TB, change func(*forward.Config)) *rig {
 	k := newKit(tb, 1)
 	cfg := k.config(1, 1)
 	cfg.Store = func(int) forward.Store {
-		return store.NewShard(store.Config{LogBytes: 8 << 20, MaxRatePerName: store.Unlimited})
+		return store.NewShard(store.Config{LogBytes: 8 << 20, MaxRatePerName: store.Unlimited, HourBytes: 1 << 40})
 	}
 	change(&cfg)
 	n, err := forward.New(cfg)
@@ -85,10 +85,10 @@ type rounds struct{ asks, answers [][]byte }
 
 const roundNames = 1 << 12
 
-func (r *rig) rounds() rounds {
-	var out rounds
+// rounds makes them, all for one number.
+func (r *rig) rounds(seq uint32) (out rounds) {
 	for i := range roundNames {
-		h := wire.Header{Name: nm("020000000000"), Seq: 7, TTL: 7}
+		h := wire.Header{Name: nm("020000000000"), Seq: seq, TTL: 7}
 		h.Name[1], h.Name[2], h.Name[3] = byte(i>>10)+1, byte(i>>5)&31+1, byte(i)&31+1
 		a := wire.MakeAsked(mesh.Epoch, 2)
 		out.asks = append(out.asks, r.frame(h, a[:]))
@@ -98,44 +98,76 @@ func (r *rig) rounds() rounds {
 	return out
 }
 
-// forget lets a day pass, so that the same frames are new again to the store and the seen-table.
-func (r *rig) forget(now *forward.Now) {
-	now.Mono += 25 * time.Hour
-	now.Wall += (25 * time.Hour).Milliseconds()
-	r.n.Advance(*now)
+// number gives all of them another number, in place.
+func (r *rig) number(f *rounds, seq uint32) {
+	for _, frames := range [][][]byte{f.asks, f.answers} {
+		for _, raw := range frames {
+			raw[8], raw[9], raw[10] = byte(seq>>16), byte(seq>>8), byte(seq)
+			if err := r.v.Sign(0, raw); err != nil {
+				r.Fatal(err)
+			}
+		}
+	}
 }
 
-// BenchmarkForward is a round: Interest in and out, Content in and out, each for another name.
+// burst hands over some frames at once, as a link's reader does.
+func (r *rig) burst(now forward.Now, f *forward.Face, raw [][]byte) {
+	r.in.Begin(now)
+	for _, b := range raw {
+		r.in.Add(f, b)
+	}
+	r.in.Run()
+}
+
+// BenchmarkForward is a round: Interest in and out, Content in, stored and out. Each is for another name, each name's next number when its
+// turn comes again, so that in the end each content stored is another one's that goes. Frames come one by one, and in full bursts.
 func BenchmarkForward(b *testing.B) {
-	r := newRig(b)
-	f, now, i := r.rounds(), r.now(), 0
-	b.ReportAllocs()
-	for b.Loop() {
-		if i == roundNames {
-			b.StopTimer()
-			r.forget(&now)
-			i = 0
-			b.StartTimer()
-		}
-		r.put(now, r.reader, f.asks[i])
-		r.put(now, r.up, f.answers[i])
-		i++
+	for _, burst := range []int{1, 64} {
+		b.Run(strconv.Itoa(burst), func(b *testing.B) {
+			r := newRig(b)
+			now, seq, i := r.now(), uint32(1), 0
+			f := r.rounds(seq)
+			b.ReportAllocs()
+			b.ResetTimer()
+			for done := 0; done < b.N; done += burst {
+				if i == roundNames {
+					b.StopTimer()
+					seq, i = seq+1, 0
+					r.number(&f, seq)
+					now = later(now, 10*time.Millisecond)
+					b.StartTimer()
+				}
+				r.burst(now, r.reader, f.asks[i:i+burst])
+				r.burst(now, r.up, f.answers[i:i+burst])
+				i += burst
+			}
+			if r.toReader.frames < b.N || r.toUp.frames < b.N {
+				b.Fatalf("%d Interests out and %d Contents out of %d rounds", r.toUp.frames, r.toReader.frames, b.N)
+			}
+		})
 	}
-	if r.toReader.frames < b.N || r.toUp.frames < b.N {
-		b.Fatalf("%d Interests out and %d Contents out of %d rounds", r.toUp.frames, r.toReader.frames, b.N)
-	}
+}
+
+func later(now forward.Now, d time.Duration) forward.Now {
+	return forward.Now{Mono: now.Mono + d, Wall: now.Wall + d.Milliseconds()}
 }
 
 // TestPathDoesNotAllocate: a hit and a forwarded round, once the tables have grown to what they hold.
 func TestPathDoesNotAllocate(t *testing.T) {
-	r := newRig(t)
-	f, now := r.rounds(), r.now()
-	for range 2 { // so that tables and memory have grown
+	r := newRigWith(t, func(c *forward.Config) {
+		c.Store = func(int) forward.Store {
+			return store.NewShard(store.Config{LogBytes: 1 << 20, MaxRatePerName: store.Unlimited, HourBytes: 1 << 40})
+		}
+	})
+	now := r.now()
+	f := r.rounds(1)
+	for seq := uint32(2); seq <= 6; seq++ { // so that tables and memory have grown, and what is stored takes the place of something
 		for i := range f.asks {
 			r.put(now, r.reader, f.asks[i])
 			r.put(now, r.up, f.answers[i])
 		}
-		r.forget(&now)
+		now = later(now, time.Minute)
+		r.number(&f, seq)
 	}
 	i := 0
 	round := func() {

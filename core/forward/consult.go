@@ -59,11 +59,10 @@ func (w *Worker) consult(e *table.Entry, in *table.In, kind EventKind, why wire.
 
 // eventOf begins an event about an asker's Interest.
 func (w *Worker) eventOf(ev *Event, kind EventKind, in *table.In) {
-	*ev = Event{
-		Kind: kind, Now: w.now.Mono, InFace: in.Face, InKind: w.kindOf(in.Face), TTL: in.FHDR & wire.MaxTTL,
-		Expiry: max(in.Deadline-w.now.Mono, 0), Type: wire.Interest, FHDR: in.FHDR, KeyID: in.FCTRL >> 6,
-		Length: wire.MinFrame, Signal: in.Signal, Random: w.random(),
-	}
+	*ev = Event{} // and then field by field: a literal would be built elsewhere and copied
+	ev.Kind, ev.Now, ev.InFace, ev.InKind, ev.TTL = kind, w.now.Mono, in.Face, w.kindOf(in.Face), in.FHDR&wire.MaxTTL
+	ev.Expiry, ev.Type, ev.FHDR, ev.KeyID = max(in.Deadline-w.now.Mono, 0), wire.Interest, in.FHDR, in.FCTRL>>6
+	ev.Length, ev.Signal, ev.Random = wire.MinFrame, in.Signal, w.random()
 	if in.Face == Self {
 		ev.Signal = SignalUnknown
 	}

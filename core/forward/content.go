@@ -20,12 +20,12 @@ func (w *Worker) content(r *received) drop.Reason {
 		return why
 	}
 	w.told = false
-	w.put = store.Put{
-		Key: r.key, Seq: r.Seq, Body: r.Body, Share: r.face.cfg.Share, Now: w.now.Mono, Wall: w.now.Wall, Face: uint32(r.face.id),
-		Producer: a.producer, Upstream: w.fromUpstream(r, &a), Covered: a.covered, ByNumber: a.byNumber && !a.producer,
-		NeverCache: w.naming(r.key).NeverCached(r.Name), Mirrored: !a.producer && r.key.Net() == 0 && w.n.cfg.Mirror.Covers(r.Name),
-	}
-	out := w.store.Put(&w.put)
+	p := &w.put // all of its fields, one by one: a literal would be built elsewhere and copied
+	p.Key, p.Seq, p.Body, p.Share, p.Now, p.Wall, p.Face = r.key, r.Seq, r.Body, r.face.cfg.Share, w.now.Mono, w.now.Wall, uint32(r.face.id)
+	p.Producer, p.Upstream, p.Covered, p.ByNumber = a.producer, w.fromUpstream(r, &a), a.covered, a.byNumber && !a.producer
+	p.NeverCache = w.naming(r.key).NeverCached(r.Name)
+	p.Mirrored = !a.producer && r.key.Net() == 0 && w.n.cfg.Mirror.Covers(r.Name)
+	out := w.store.Put(p)
 	switch out.Verdict {
 	case store.Conflict:
 		return drop.Conflict

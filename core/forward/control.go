@@ -10,11 +10,10 @@ import (
 )
 
 // runControl processes hellos and Announcements.
-func (n *Node) runControl(now Now, frames []received) {
+func (n *Node) runControl(now Now, frames []*received) {
 	n.lock(now)
 	defer n.unlock()
-	for i := range frames {
-		r := &frames[i]
+	for _, r := range frames {
 		var why drop.Reason
 		switch {
 		case r.Type == wire.Announcement:

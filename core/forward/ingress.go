@@ -28,8 +28,12 @@ type Ingress struct {
 	n        *Node
 	v        *wire.Verifier
 	now      Now
-	byWorker [][]received
-	control  []received
+	list     []received // of the burst; what stands for them below stays good when the list grows
+	byWorker [][]*received
+	control  []*received
+
+	face          *Face // whose frames were counted last, and are added to its counters when another's come
+	frames, bytes uint64
 
 	bursts uint64
 	began  time.Duration // of a burst that is timed; 0: it is not
@@ -38,12 +42,12 @@ type Ingress struct {
 
 // Ingress makes one more.
 func (n *Node) Ingress() *Ingress {
-	return &Ingress{n: n, v: n.cfg.Keys.Verifier(), byWorker: make([][]received, len(n.workers))}
+	return &Ingress{n: n, v: n.cfg.Keys.Verifier(), byWorker: make([][]*received, len(n.workers))}
 }
 
 // Begin starts a burst.
 func (g *Ingress) Begin(now Now) {
-	g.now = now
+	g.now, g.list = now, g.list[:0]
 	if g.bursts++; g.bursts%sampleEvery == 0 && g.n.cfg.Clock != nil {
 		g.began, g.added = g.n.cfg.Clock(), 0
 	}
@@ -56,13 +60,34 @@ func (g *Ingress) Add(f *Face, raw []byte) drop.Reason { return g.AddHeard(f, ra
 // AddHeard is Add for a link that measures how strongly it heard a frame, in dBm.
 func (g *Ingress) AddHeard(f *Face, raw []byte, signal int16) drop.Reason {
 	g.added++
-	f.inBytes.Add(uint64(len(raw)))
-	f.inFrames.Add(1)
+	if f != g.face {
+		g.count()
+		g.face = f
+	}
+	g.frames++
+	g.bytes += uint64(len(raw))
 	why := g.add(f, raw, signal)
 	if why != drop.None {
 		f.drop(why)
 	}
 	return why
+}
+
+// count adds what came in from the face at hand to its counters: once for each run of its frames.
+func (g *Ingress) count() {
+	if g.face != nil {
+		g.face.inBytes.Add(g.bytes)
+		g.face.inFrames.Add(g.frames)
+	}
+	g.face, g.frames, g.bytes = nil, 0, 0
+}
+
+// next gives room for one more frame of the burst. It is not taken until the list is longer by one.
+func (g *Ingress) next() *received {
+	if len(g.list) == cap(g.list) {
+		g.list = make([]received, 0, max(2*cap(g.list), 16)) // those before stay where they are
+	}
+	return &g.list[:len(g.list)+1][len(g.list)]
 }
 
 func (g *Ingress) add(f *Face, raw []byte, signal int16) drop.Reason {
@@ -75,8 +100,9 @@ func (g *Ingress) add(f *Face, raw []byte, signal int16) drop.Reason {
 	if f.fail.spent(g.now.Mono) >= g.n.lim.PeerFailures { // P-20
 		return drop.MACBudget
 	}
-	var r received
-	why := g.check(&r, raw)
+	r := g.next()
+	r.public, r.echo, r.answers = false, false, nil
+	why := g.check(r, raw)
 	if why == drop.BadMAC || why == drop.UnknownKey {
 		f.fail.spend(g.now.Mono)
 	}
@@ -87,8 +113,11 @@ func (g *Ingress) add(f *Face, raw []byte, signal int16) drop.Reason {
 		return drop.PublicRate
 	}
 	r.face, r.signal = f, signal
-	f.last.Store(int64(g.now.Mono))
-	g.sort(&r)
+	if f.last.Load() != int64(g.now.Mono) {
+		f.last.Store(int64(g.now.Mono))
+	}
+	g.list = g.list[:len(g.list)+1]
+	g.sort(r)
 	return drop.None
 }
 
@@ -146,22 +175,24 @@ func checkName(f *wire.Frame, naming *name.Network) drop.Reason {
 func (g *Ingress) sort(r *received) {
 	switch {
 	case r.Type == wire.Announcement || r.Name == name.Hello:
-		g.control = append(g.control, *r)
+		g.control = append(g.control, r)
 	case r.Type == wire.Interest && g.n.cfg.Naming[r.key.Net()].IsWildcard(r.Name):
 		owner := g.n.owner(r.key)
 		r.answers = new(atomic.Int32)
 		for i := range g.byWorker {
-			r.echo = i != owner
-			g.byWorker[i] = append(g.byWorker[i], *r)
+			own := *r
+			own.echo = i != owner
+			g.byWorker[i] = append(g.byWorker[i], &own)
 		}
 	default:
 		i := g.n.owner(r.key)
-		g.byWorker[i] = append(g.byWorker[i], *r)
+		g.byWorker[i] = append(g.byWorker[i], r)
 	}
 }
 
 // Run processes the burst.
 func (g *Ingress) Run() {
+	g.count()
 	timed := g.began != 0
 	if timed {
 		g.timed()

@@ -282,7 +282,7 @@ func (ev *Event) has(id FaceID) bool {
 }
 
 func (w *Worker) transmit(e *table.Entry, in *table.In, f *Face) bool {
-	in.Sent = true
+	in.Sent, w.lastOut = true, f.id
 	if in.Timed() && !w.seen.MarkSent(w.now.Mono, table.SeenKey{Name: e.Key.Name, Seq: e.Key.Seq, Asked: in.Asked}, f.id) {
 		w.stats.Suppressed++
 		if e.Out(f.id) == nil { // for an entry that has ended since: what the face had to say, it has said

@@ -90,7 +90,7 @@ func (w *Worker) measureEnd(e *table.Entry) {
 
 // measureLate takes an answer that came behind another one. Nobody waits for it, but it shows how long its way takes.
 func (w *Worker) measureLate(r *received) bool {
-	if w.late.Empty() {
+	if w.late.Empty(w.now.Mono) {
 		return false
 	}
 	sent, ok := w.late.Take(w.now.Mono, table.PITKey{Name: r.key, Seq: r.Seq}, r.face.id)

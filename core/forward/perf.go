@@ -40,7 +40,7 @@ type stopwatch struct {
 }
 
 // runTimed is run of a burst that is timed. What the worker's mutex was waited for is nobody's stage.
-func (w *Worker) runTimed(now Now, frames []received, clock func() time.Duration) {
+func (w *Worker) runTimed(now Now, frames []*received, clock func() time.Duration) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	start := clock()

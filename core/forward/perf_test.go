@@ -19,7 +19,7 @@ func (c *ticking) now() time.Duration {
 func TestStagesAreTimed(t *testing.T) {
 	c := &ticking{}
 	r := newRigWith(t, func(cfg *forward.Config) { cfg.Clock = c.now })
-	f, now := r.rounds(), r.now()
+	f, now := r.rounds(1), r.now()
 	for i := range 63 {
 		r.put(now, r.reader, f.asks[i])
 	}

@@ -43,6 +43,8 @@ type Worker struct {
 	late    *table.Late // answers that are still to be measured
 	overdue *table.Late // numbers that were asked for in vain
 
+	lastOut FaceID // where an Interest was sent last: the next one will mostly go there too
+
 	asked  []FaceID  // by slot: the face there that was ever asked, so that most faces go down without a search
 	hops   []NextHop // scratch, like what follows: an argument of an interface's method would be allocated
 	ev     Event
@@ -147,22 +149,40 @@ func (w *Worker) Locked(fn func()) {
 }
 
 // run processes a burst of frames.
-func (w *Worker) run(now Now, frames []received) {
+func (w *Worker) run(now Now, frames []*received) {
 	w.mu.Lock()
 	w.frames(now, frames)
 	w.mu.Unlock()
 }
 
-func (w *Worker) frames(now Now, frames []received) {
+func (w *Worker) frames(now Now, frames []*received) {
 	w.begin(now)
-	for i := range frames {
-		w.process(&frames[i])
+	for i := range min(lookAhead, len(frames)) {
+		w.ahead(frames[i])
+	}
+	for i, r := range frames {
+		if i+lookAhead < len(frames) {
+			w.ahead(frames[i+lookAhead])
+		}
+		w.process(r)
 		if w.out.full() {
 			w.flush()
 		}
 	}
 	w.flush()
 	w.plan()
+}
+
+// lookAhead is how many frames before its turn the tables are told of a frame: to fetch what is in no cache takes about as long as a frame's way, so with two of them it
+// is there in time.
+const lookAhead = 2
+
+// ahead tells the tables what a frame will ask them.
+func (w *Worker) ahead(r *received) {
+	w.store.Ahead(r.key, r.Seq)
+	if asked, has := wire.AskedOf(r.Payload); has && r.Type == wire.Interest {
+		w.seen.Ahead(table.SeenKey{Name: r.key, Seq: r.Seq, Asked: asked}, r.face.cfg.OnDemand, w.lastOut)
+	}
 }
 
 func (w *Worker) begin(now Now) {

@@ -2,8 +2,10 @@ package store
 
 import (
 	"time"
+	"unsafe"
 
 	"github.com/zmesh/zmesh/core/name"
+	"github.com/zmesh/zmesh/core/prefetch"
 )
 
 // Newest is the newest stored content of a name, with what P-15 asks about it.
@@ -33,6 +35,18 @@ type Known struct {
 	OnDisk    bool  // some of it may be on disk only
 }
 
+// Ahead says that the content numbered seq will be asked for or put soon, so that what is known of it is in the cache by then. It changes nothing.
+func (s *Shard) Ahead(k name.Key, seq uint32) {
+	id, ok := s.ids.get(uint64(k) | keyMark)
+	if !ok {
+		return
+	}
+	e := s.entry(uint32(id))
+	prefetch.Line(unsafe.Pointer(e))
+	prefetch.Line(unsafe.Pointer(&e.highest)) // in its second line
+	s.index.ahead(indexKey(uint32(id), seq))
+}
+
 // Exact answers for the content numbered seq: the one stored last under this number (P-1). The body comes with Hit and
 // Uncommitted and is valid until the next call on the shard.
 func (s *Shard) Exact(k name.Key, seq uint32) (body []byte, st Status) {
@@ -41,7 +55,7 @@ func (s *Shard) Exact(k name.Key, seq uint32) (body []byte, st Status) {
 		return nil, Miss
 	}
 	var at uint64
-	if e.live > 0 { // nothing of the name is in memory: what is forwarded most often
+	if e.inMemory(seq) {
 		at, _ = s.index.get(indexKey(id, seq))
 	}
 	if s.log.holds(pos(at)) {

@@ -87,7 +87,8 @@ func (s *Shard) move(r record, at pos) {
 	}
 }
 
-// drop takes r out of the index.
+// drop lets go of r. That the index still points to it does no harm: it is known for gone by its place (recordLog.holds), and to look for it
+// there would cost more than all the rest.
 func (s *Shard) drop(r record, at pos, cause Eviction) {
 	id := r.entry()
 	if id == orphan {
@@ -95,10 +96,6 @@ func (s *Shard) drop(r record, at pos, cause Eviction) {
 		return
 	}
 	e := s.entry(id)
-	key := indexKey(id, r.seq())
-	if v, _ := s.index.get(key); pos(v) == at {
-		s.index.del(key)
-	}
 	s.stats.Evicted[s.causeOf(e, r, cause)]++
 	s.records--
 	e.live--

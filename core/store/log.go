@@ -99,10 +99,12 @@ const (
 
 func recordSize(body int) int { return (recordHeader + body + 7) &^ 7 }
 
+// end is the place of the record that is added next, if the head has room for it.
+func (l *recordLog) end() pos { return pos(l.head<<l.bits | uint64(l.segment(l.head).used)) }
+
 // add copies r to the head, which has room, and gives its place.
 func (l *recordLog) add(header record, body []byte) pos {
-	s := l.segment(l.head)
-	p := pos(l.head<<l.bits | uint64(s.used))
+	s, p := l.segment(l.head), l.end()
 	copy(s.buf[s.used:], header[:recordHeader])
 	copy(s.buf[s.used+recordHeader:], body)
 	size := recordSize(len(body))

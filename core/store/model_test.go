@@ -234,3 +234,34 @@ func TestTableBehavesAsAMap(t *testing.T) {
 		}
 	})
 }
+
+// What is stale may be gone from a table or not, but is never confused with anything else, and does not make the table grow.
+func TestTableLetsGoOfWhatIsStale(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		oldest := uint64(1)
+		tab := table{seed: [2]uint64{5, 6}, stale: func(v uint64) bool { return v < oldest }}
+		m := map[uint64]uint64{}
+		const kept = 500
+		for v := uint64(1); v < 6*kept; v++ {
+			k := rapid.Uint64Range(1, 8*kept).Draw(t, "key")
+			before, was := m[k]
+			if old := tab.swap(k, v); old != before && (old != 0 || was && before >= oldest) {
+				t.Fatalf("key %d was %d, want %d", k, old, before)
+			}
+			m[k] = v
+			oldest = max(oldest, v-min(v, kept))
+		}
+		slots := 0
+		for i := range tab.parts {
+			slots += len(tab.parts[i].slots)
+		}
+		if slots > 4*kept {
+			t.Errorf("%d slots for at most %d that are not stale", slots, kept)
+		}
+		for k, want := range m {
+			if v, ok := tab.get(k); ok && v != want || !ok && want >= oldest {
+				t.Fatalf("key %d is %d %v, want %d", k, v, ok, want)
+			}
+		}
+	})
+}

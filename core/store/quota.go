@@ -23,22 +23,25 @@ func (e *entry) charge(r *Rule, now time.Duration) {
 type faceBytes struct {
 	bytes table
 	hour  time.Duration
+
+	last uint64 // key of the face that was asked for last: most contents in a row come from one
+	n    uint64 // its bytes; what bytes has of it is older
 }
 
-// spent gives the bytes that face stored in the hour of now. Faces begin each hour at 0, and so those that are gone are
-// forgotten.
-func (f *faceBytes) spent(face uint32, now time.Duration) int64 {
+// of gives the count of a face in the hour of now. Faces begin each hour at 0, and so those that are gone are forgotten.
+func (f *faceBytes) of(face uint32, now time.Duration) *uint64 {
 	if hour := now / time.Hour; hour != f.hour {
 		f.bytes.clear()
-		f.hour = hour
+		f.hour, f.last = hour, 0
 	}
-	n, _ := f.bytes.get(uint64(face) + 1)
-	return int64(n)
-}
-
-func (f *faceBytes) add(face uint32, n int) {
-	old, _ := f.bytes.get(uint64(face) + 1)
-	f.bytes.put(uint64(face)+1, old+uint64(n))
+	if key := uint64(face) + 1; f.last != key {
+		if f.last != 0 {
+			f.bytes.put(f.last, f.n)
+		}
+		f.last = key
+		f.n, _ = f.bytes.get(key)
+	}
+	return &f.n
 }
 
 // overNames tells whether one more name is too many for the face of p: of the names that it brought and that are still known it may have
@@ -65,5 +68,5 @@ func (s *Shard) bring(e *entry, by int) {
 // overShare tells whether n bytes more are too many for the face of p.
 func (s *Shard) overShare(p *Put, n int) bool {
 	limit := int64(max(p.Share, faceShare) * float64(s.cfg.HourBytes))
-	return s.faces.spent(p.Face, s.now)+int64(n) > limit
+	return int64(*s.faces.of(p.Face, s.now))+int64(n) > limit
 }

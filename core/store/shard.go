@@ -17,7 +17,7 @@ type Shard struct {
 	ids      table // name.Key | keyMark -> entry
 	last     lastName
 	records  int   // in memory
-	index    table // entry<<24 | FSEQ -> pos of the record stored last
+	index    table // entry<<24 | FSEQ -> pos of the record stored last, which may be gone
 	pages    []*page
 	entries  uint32 // in use or unused; 0 is the ring's head
 	unused   []uint32
@@ -58,6 +58,7 @@ type entry struct {
 	jump        uint64        // last of a forward jump that is not believed yet (P-17)
 	paidTo      time.Duration
 	highest     uint64 // ext of the highest number on disk; 0: none
+	peak        uint64 // ext of the highest that was in memory since the name last had nothing there
 	newestMAC   uint32
 	face        uint32 // that brought the name; 0: an earlier run
 	next, prev  uint32 // ring of those with nothing in memory, the one that became so first in front
@@ -71,6 +72,23 @@ type entry struct {
 	published   bool
 	byProducer  bool // the newest came from the producer face
 	safe        bool // the newest is on disk
+	epochs      bool // what is in memory may be of several epochs
+}
+
+// join counts one more record in memory.
+func (e *entry) join(ext uint64) {
+	if e.live == 0 {
+		e.peak, e.epochs = ext, false
+	}
+	e.epochs = e.epochs || ext>>seqBits != e.peak>>seqBits
+	e.peak = max(e.peak, ext)
+	e.live++
+}
+
+// inMemory tells whether a record with this FSEQ may be in memory, without a look into the index: what is asked for most often and not there is the
+// number that is yet to come.
+func (e *entry) inMemory(seq uint32) bool {
+	return e.live > 0 && (e.epochs || seq <= uint32(e.peak)&seqMask)
 }
 
 // Put is a content that arrived and was admitted (P-17).
@@ -116,6 +134,7 @@ func NewShard(cfg Config) *Shard {
 	s.suspects.limit = min(cfg.MaxSuspects, 1<<16-2)
 	s.ids.seed, s.index.seed, s.fetching.seed, s.faces.bytes.seed = cfg.Seed, cfg.Seed, cfg.Seed, cfg.Seed
 	s.brought.seed = cfg.Seed
+	s.index.stale = func(at uint64) bool { return !s.log.holds(pos(at)) }
 	for i := range s.rules {
 		s.longest = max(s.longest, s.rules[i].Retention)
 	}
@@ -181,7 +200,10 @@ func (s *Shard) mayOpen(e *entry, p *Put, st step, clash bool) bool {
 // tells that ext itself is taken by other bytes.
 func (s *Shard) compare(id uint32, e *entry, p *Put, ext uint64) (twin uint64, clash bool) {
 	const longestChain = 16 // epochs of one number in memory; a producer that opens more of them is rate-limited anyway
-	at, _ := s.index.get(indexKey(id, p.Seq))
+	at := uint64(0)
+	if e.inMemory(p.Seq) {
+		at, _ = s.index.get(indexKey(id, p.Seq))
+	}
 	for i := 0; i < longestChain && s.log.holds(pos(at)); i++ {
 		r := s.log.at(pos(at))
 		if bytes.Equal(r.body(), p.Body) {
@@ -285,7 +307,7 @@ func (s *Shard) keep(id uint32, e *entry, p *Put, ext uint64) Cause {
 	}
 	if !p.Mirrored {
 		e.charge(rule, s.now)
-		s.faces.add(p.Face, size)
+		*s.faces.of(p.Face, s.now) += uint64(size)
 	}
 	s.store(id, e, p, ext, rule.Class)
 	return NoCause
@@ -308,9 +330,7 @@ func (s *Shard) write(e *entry, p *Put, ext uint64, class Class) bool {
 // store puts the record into the log and the index.
 func (s *Shard) store(id uint32, e *entry, p *Put, ext uint64, class Class) {
 	flags := flag(p.Producer, fromProducer) | flag(p.Covered, covered) | flag(class != Memory, queued)
-	e.live++ // before there is room: so that the name is not let go of
-	s.wake(id, e)
-	at := s.append(id, p, ext, flags)
+	at := s.append(id, e, p, ext, flags)
 	if e.lowest == 0 || ext < e.lowest {
 		e.lowest = ext
 	}
@@ -326,17 +346,18 @@ func (s *Shard) store(id uint32, e *entry, p *Put, ext uint64, class Class) {
 }
 
 // append makes room for a record, writes it and lets the index point to it.
-func (s *Shard) append(id uint32, p *Put, ext uint64, flags uint8) pos {
+func (s *Shard) append(id uint32, e *entry, p *Put, ext uint64, flags uint8) pos {
+	e.join(ext) // before there is room: so that the name is not let go of
+	s.wake(id, e)
 	s.reserve(recordSize(len(p.Body)))
-	key := indexKey(id, p.Seq)
-	prev, _ := s.index.get(key)
+	at := s.log.end()
+	prev := s.index.swap(indexKey(id, p.Seq), uint64(at))
 	var header [recordHeader]byte
 	record(header[:]).init(ext, pos(prev), p.Now, id, p.Face, len(p.Body), flags)
-	at := s.log.add(header[:], p.Body)
+	s.log.add(header[:], p.Body)
 	if head := s.log.segment(s.log.head); p.Now > head.last {
 		head.last = p.Now
 	}
-	s.index.put(key, uint64(at))
 	s.records++
 	return at
 }

@@ -1,6 +1,11 @@
 package store
 
-import "math/bits"
+import (
+	"math/bits"
+	"unsafe"
+
+	"github.com/zmesh/zmesh/core/prefetch"
+)
 
 // parts of a table grow each on its own, so that a grown index never stops the path for longer than a 64th of it takes.
 const tableParts = 64
@@ -14,6 +19,9 @@ type table struct {
 	seed  [2]uint64
 	parts [tableParts]part
 	n     int
+
+	stale func(v uint64) bool // nil: no value ever is. What is stale may be gone, and goes when its part is full
+	spare []slot              // empty: a part that was swept moves here
 }
 
 type part struct {
@@ -25,10 +33,12 @@ type slot struct{ key, val uint64 }
 
 const minSlots = 8
 
+// hash puts four keys in a row side by side, into one line of the cache: the numbers of a name come one after the other, and the ones before are gone
+// when they come.
 func (t *table) hash(k uint64) uint64 {
-	hi, lo := bits.Mul64(k^t.seed[0], 0x9E3779B97F4A7C15)
+	hi, lo := bits.Mul64(k>>2^t.seed[0], 0x9E3779B97F4A7C15)
 	hi, lo = bits.Mul64(hi^lo^t.seed[1], 0xE7037ED1A0B428DB)
-	return hi ^ lo
+	return (hi^lo)&^3 | k&3
 }
 
 // find gives the part and, if k is there, its slot; -1 otherwise.
@@ -53,6 +63,14 @@ func (t *table) probe(k uint64) (p *part, i, free int) {
 	return p, -1, i
 }
 
+// ahead says that k will be asked for soon.
+func (t *table) ahead(k uint64) {
+	h := t.hash(k)
+	if p := &t.parts[h>>(64-6)]; len(p.slots) > 0 {
+		prefetch.Line(unsafe.Pointer(&p.slots[int(h)&(len(p.slots)-1)]))
+	}
+}
+
 func (t *table) get(k uint64) (uint64, bool) {
 	p, i := t.find(k)
 	if i < 0 {
@@ -61,20 +79,26 @@ func (t *table) get(k uint64) (uint64, bool) {
 	return p.slots[i].val, true
 }
 
-func (t *table) put(k, v uint64) {
+func (t *table) put(k, v uint64) { t.swap(k, v) }
+
+// swap is put, and gives the value of before; 0 if k was not there.
+func (t *table) swap(k, v uint64) (old uint64) {
 	p, i, free := t.probe(k)
 	switch {
 	case i >= 0:
-		p.slots[i].val = v
-		return
+		old, p.slots[i].val = p.slots[i].val, v
+		return old
 	case 4*(p.n+1) > 3*len(p.slots):
-		t.grow(p)
+		if t.sweep(p); 8*(p.n+1) > 5*len(p.slots) {
+			t.grow(p)
+		}
 		t.insert(p, slot{k, v})
 	default:
 		p.slots[free] = slot{k, v}
 	}
 	p.n++
 	t.n++
+	return 0
 }
 
 // insert places s, which is not there, in p, which has room.
@@ -85,6 +109,28 @@ func (t *table) insert(p *part, s slot) {
 		i = (i + 1) & mask
 	}
 	p.slots[i] = s
+}
+
+// sweep takes out what is stale.
+func (t *table) sweep(p *part) {
+	if t.stale == nil || len(p.slots) == 0 {
+		return
+	}
+	if len(t.spare) != len(p.slots) {
+		t.spare = make([]slot, len(p.slots))
+	}
+	old := p.slots
+	p.slots, t.spare = t.spare, old
+	t.n -= p.n
+	p.n = 0
+	for _, s := range old {
+		if s.key != 0 && !t.stale(s.val) {
+			t.insert(p, s)
+			p.n++
+		}
+	}
+	clear(old)
+	t.n += p.n
 }
 
 func (t *table) grow(p *part) {

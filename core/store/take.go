@@ -116,9 +116,7 @@ func (s *Shard) notFound(e *entry, c *Completion, yield func(Result)) {
 // disk; then it is stale.
 func (s *Shard) recall(id uint32, e *entry, c *Completion) {
 	p := Put{Key: c.Key, Seq: uint32(c.Ext) & seqMask, Body: c.Body, Now: s.arrival(c.Wall)}
-	e.live++
-	s.wake(id, e)
-	e.newestAt = s.append(id, &p, c.Ext, committed|flag(c.Producer, fromProducer))
+	e.newestAt = s.append(id, e, &p, c.Ext, committed|flag(c.Producer, fromProducer))
 	e.newest, e.newestTime, e.newestHeard = c.Ext, p.Now, p.Now
 	e.newestMAC, e.byProducer = macOf(c.Body), c.Producer
 }

@@ -108,14 +108,14 @@ func (s *RouteState) MakePath(face FaceID) *Path {
 const lateKept = 10 * time.Second
 
 // Late remembers Interests that have ended while a face was still at work, so that what comes from there is known for an answer: to measure a way that
-// is slower than another, and to tell an old number from one that is pushed (P-1). Full, it forgets the oldest.
+// is slower than another, and to tell an old number from one that is pushed (P-1). Full, it forgets old ones.
 type Late struct {
 	seed  Seed
-	asked *recent
+	asked *recent[uint64]
 }
 
-// NewLate makes a table of at most limit Interests, rounded up to a power of two.
-func NewLate(seed Seed, limit int) *Late { return &Late{seed, newRecent(limit, lateKept)} }
+// NewLate makes a table of limit Interests, rounded up to a power of two.
+func NewLate(seed Seed, limit int) *Late { return &Late{seed, newRecent[uint64](limit, lateKept)} }
 
 func (l *Late) hash(k name.Key, seq uint32, face FaceID) uint64 {
 	return l.seed.Mix(l.seed.Key(k, 0), uint64(seq)<<32|uint64(face))
@@ -142,4 +142,4 @@ func (l *Late) Has(now time.Duration, k PITKey, face FaceID) bool {
 }
 
 // Empty tells whether nothing is remembered.
-func (l *Late) Empty() bool { return l.asked.used == 0 }
+func (l *Late) Empty(now time.Duration) bool { return l.asked.empty(now) }

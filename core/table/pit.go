@@ -251,8 +251,10 @@ func (p *PIT) AddIn(e *Entry, face FaceID) *In {
 	if !p.quota.Take(face) {
 		return nil
 	}
-	e.Ins = append(e.Ins, In{Face: face})
-	return &e.Ins[len(e.Ins)-1]
+	e.Ins = append(e.Ins, In{})
+	in := &e.Ins[len(e.Ins)-1]
+	in.Face = face
+	return in
 }
 
 // RemoveIn takes the i-th in-record out of e; the order of the others changes.

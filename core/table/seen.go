@@ -24,21 +24,22 @@ type SeenKey struct {
 // Seen remembers Interests, each by its name, FSEQ, timestamp and expiry: which faces they left on (P-2a), and from
 // which on-demand peer they were first heard (P-11).
 //
-// Full: the oldest is overwritten. The table only saves work and makes replaying harder; answers never depend on it.
+// Full: an old one is overwritten. The table only saves work and makes replaying harder; answers never depend on it.
 // What it forgets too early leaves once more, or loops until its TTL ends.
 type Seen struct {
-	seed        Seed
-	sent, heard *recent
+	seed  Seed
+	sent  *recent[struct{}]
+	heard *recent[uint64] // source
 }
 
-// NewSeen makes a table of at most limit Interests that left and as many that came, rounded up to a power of two. When
-// full, each takes 24 bytes and about 32 in the index. window is how long an Interest is bound to where it was first
+// NewSeen makes a table of limit Interests that left and as many that came, rounded up to a power of two. When full, each takes 32
+// bytes and 48. window is how long an Interest is bound to where it was first
 // heard; 0 means DefaultWindow.
 func NewSeen(seed Seed, limit int, window time.Duration) *Seen {
 	if window == 0 {
 		window = DefaultWindow
 	}
-	return &Seen{seed: seed, sent: newRecent(limit, SentKept), heard: newRecent(limit, window)}
+	return &Seen{seed: seed, sent: newRecent[struct{}](limit, SentKept), heard: newRecent[uint64](limit, window)}
 }
 
 // MarkSent asks to send an Interest on a face and records it; false: the same one left there within SentOnce. One
@@ -49,16 +50,26 @@ func (s *Seen) MarkSent(now time.Duration, k SeenKey, face FaceID) (allowed bool
 		return true
 	}
 	h := s.hash(k, uint64(face))
-	if m := s.sent.get(now, h); m != nil && now-m.at < SentOnce {
+	if m := s.sent.get(now, h); m != nil && now-s.sent.at(m) < SentOnce {
 		return false
 	}
-	s.sent.put(now, h, 0)
+	s.sent.put(now, h, struct{}{})
 	return true
 }
 
 // WasSent tells whether an Interest that comes in on a face was sent to it: a loop (P-2a).
 func (s *Seen) WasSent(now time.Duration, k SeenKey, face FaceID) bool {
 	return k.Asked.UnixMilli() != 0 && s.sent.get(now, s.hash(k, uint64(face))) != nil
+}
+
+// Ahead says that an Interest is about to be asked for: if heard is set where it was heard first, and if a face is given whether it left there.
+func (s *Seen) Ahead(k SeenKey, heard bool, face FaceID) {
+	if heard {
+		s.heard.ahead(s.hash(k, 0))
+	}
+	if face != 0 {
+		s.sent.ahead(s.hash(k, uint64(face)))
+	}
 }
 
 // Heard records from where an Interest came, if it is the first time within the window, and tells whether it was first

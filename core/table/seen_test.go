@@ -1,7 +1,6 @@
 package table
 
 import (
-	"slices"
 	"testing"
 	"time"
 
@@ -10,7 +9,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// recentModel is the list of all that was put: what counts are the last limit of it.
+// recentModel is the list of all that was put.
 type recentModel struct {
 	puts []modelPut
 	keep time.Duration
@@ -22,8 +21,8 @@ type modelPut struct {
 	at    time.Duration
 }
 
-func (m *recentModel) get(now time.Duration, key any, limit int) *modelPut {
-	for i := len(m.puts) - 1; i >= max(0, len(m.puts)-limit); i-- {
+func (m *recentModel) get(now time.Duration, key any) *modelPut {
+	for i := len(m.puts) - 1; i >= 0; i-- {
 		if m.puts[i].key == key && now-m.puts[i].at <= m.keep {
 			return &m.puts[i]
 		}
@@ -46,7 +45,7 @@ func drawSeenKey(t *rapid.T) SeenKey {
 
 func TestP2aAndP11SeenAgainstModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		const limit = 8
+		const limit = 64 // none of the few keys is overwritten
 		type sentKey struct {
 			SeenKey
 			face FaceID
@@ -58,7 +57,7 @@ func TestP2aAndP11SeenAgainstModel(t *testing.T) {
 		t.Repeat(map[string]func(*rapid.T){
 			"mark": func(t *rapid.T) {
 				k := sentKey{drawSeenKey(t), FaceID(face.Draw(t, "face"))}
-				was := sent.get(now, k, limit)
+				was := sent.get(now, k)
 				timed := k.Asked.UnixMilli() != 0
 				want := !timed || was == nil || now-was.at >= SentOnce
 				if got := s.MarkSent(now, k.SeenKey, k.face); got != want {
@@ -70,13 +69,13 @@ func TestP2aAndP11SeenAgainstModel(t *testing.T) {
 			},
 			"was sent": func(t *rapid.T) {
 				k := sentKey{drawSeenKey(t), FaceID(face.Draw(t, "face"))}
-				if got, want := s.WasSent(now, k.SeenKey, k.face), sent.get(now, k, limit) != nil; got != want {
+				if got, want := s.WasSent(now, k.SeenKey, k.face), sent.get(now, k) != nil; got != want {
 					t.Fatalf("WasSent = %v, want %v", got, want)
 				}
 			},
 			"heard": func(t *rapid.T) {
 				k, source := drawSeenKey(t), rapid.Uint64Range(1, 3).Draw(t, "source")
-				was := heard.get(now, k, limit)
+				was := heard.get(now, k)
 				want := was != nil && was.value != source
 				if got := s.HeardElsewhere(now, k, source); got != want {
 					t.Fatalf("HeardElsewhere = %v, want %v", got, want)
@@ -145,31 +144,46 @@ func TestP11ReplayFromAnotherSource(t *testing.T) {
 	}
 }
 
-// When full the oldest goes, and the ring is not larger than it was made.
-func TestSeenOverwritesTheOldest(t *testing.T) {
-	s := NewSeen(testSeed, 64, 0)
-	k := SeenKey{Asked: wire.MakeAsked(3, 4)}
-	for i := range uint32(65) {
-		k.Seq = i
-		s.MarkSent(0, k, 1)
+// When full an old one goes, never the latest, and there are no more places than twice what was asked for. A table that has had its limit and no more has lost
+// few of them.
+func TestSeenOverwritesOldOnes(t *testing.T) {
+	const limit = 1 << 10
+	s := NewSeen(testSeed, limit, 0)
+	key := func(i int) SeenKey { return SeenKey{Seq: uint32(i), Asked: wire.MakeAsked(3, 4)} }
+	kept := func(from, to int) (n int) {
+		for i := from; i < to; i++ {
+			if s.WasSent(SentKept, key(i), 1) {
+				n++
+			}
+		}
+		return n
 	}
-	k.Seq = 0
-	first := s.WasSent(0, k, 1)
-	k.Seq = 1
-	if second := s.WasSent(0, k, 1); first || !second || len(s.sent.ring) != 64 {
-		t.Errorf("oldest kept %v, second oldest kept %v, ring of %d", first, second, len(s.sent.ring))
+	for i := range 8 * limit {
+		s.MarkSent(time.Duration(i), key(i), 1)
+		if !s.WasSent(time.Duration(i), key(i), 1) {
+			t.Fatalf("the latest of %d is forgotten", i+1)
+		}
+		if i == limit-1 && kept(0, limit) < limit*95/100 {
+			t.Errorf("of %d, the limit, %d are kept", limit, kept(0, limit))
+		}
+	}
+	if latest, old := kept(7*limit, 8*limit), kept(0, 4*limit); latest < limit*85/100 || old > limit/10 {
+		t.Errorf("kept %d of the latest %d, and %d of the first half", latest, limit, old)
+	}
+	if n := len(s.sent.sets) * memoryWays; n != 2*limit {
+		t.Errorf("%d places for a limit of %d", n, limit)
 	}
 }
 
-// What was put again outlives its first place.
+// What was put again is kept from then on.
 func TestSeenPutAgain(t *testing.T) {
-	s := NewSeen(testSeed, 8, 0)
+	s := NewSeen(testSeed, 64, 0)
 	k := SeenKey{Name: 1, Asked: wire.MakeAsked(3, 4)}
 	s.MarkSent(0, k, 1)
 	s.MarkSent(SentOnce, k, 1)
-	s.MarkSent(SentKept+1, k, 2) // the first place is out of time, and goes
+	s.MarkSent(SentKept+1, k, 2) // what was put first is out of time
 	if !s.WasSent(SentKept+1, k, 1) {
-		t.Error("forgotten with its first place")
+		t.Error("forgotten with what was put first")
 	}
 }
 
@@ -180,25 +194,8 @@ func TestSeenReusesWhatIsOutOfTime(t *testing.T) {
 		k := SeenKey{Name: name.Key(i), Asked: wire.MakeAsked(3, 4)}
 		s.MarkSent(time.Duration(i)*time.Second, k, 1)
 	}
-	if n := len(s.sent.ring); n > 128 {
-		t.Errorf("ring of %d places for 61 that are in time", n)
-	}
-}
-
-func TestSeenPlacesWrapAround(t *testing.T) {
-	r := newRecent(16, time.Hour)
-	r.first = ^uint32(0) - 5
-	for h := range uint64(40) {
-		r.put(0, h, h)
-	}
-	var got []uint64
-	for h := range uint64(40) {
-		if m := r.get(0, h); m != nil && m.value == h {
-			got = append(got, h)
-		}
-	}
-	if len(got) != 16 || !slices.IsSorted(got) || got[0] != 24 {
-		t.Errorf("kept %v, want 24 … 39", got)
+	if n := len(s.sent.sets) * memoryWays; n > 4096 {
+		t.Errorf("%d places for 61 that are in time", n)
 	}
 }
 
