@@ -30,6 +30,7 @@ func (w *Worker) consult(e *table.Entry, in *table.In, kind EventKind, why wire.
 	w.provide(ev, e.Key.Name, e, needs)
 	w.stale = false
 	w.cmds = w.consulted(ev)
+	w.keepBlank(ev, e)
 	final := wire.ReturnReason(0)
 	for i := range w.cmds[:min(len(w.cmds), MaxCommands)] {
 		switch c := &w.cmds[i]; c.Op {
@@ -103,8 +104,18 @@ func (w *Worker) provide(ev *Event, k name.Key, e *table.Entry, needs Needs) {
 	if needs.Wants&WantScratch != 0 {
 		ev.Route = state.Scratch(needs.Owner)
 		if e != nil {
-			ev.Pending = w.pit.Scratch(e, needs.Owner)
+			if ev.Pending = w.pit.Scratched(e, needs.Owner); ev.Pending == nil {
+				w.blank = PendingScratch{Owner: needs.Owner}
+				ev.Pending = &w.blank
+			}
 		}
+	}
+}
+
+// keepBlank gives an Interest a block of its own once a strategy has written to the one that it was lent: most never do.
+func (w *Worker) keepBlank(ev *Event, e *table.Entry) {
+	if ev.Pending == &w.blank && w.blank.Bytes != [table.PendingScratchSize]byte{} {
+		*w.pit.Scratch(e, w.blank.Owner) = w.blank
 	}
 }
 
@@ -162,6 +173,7 @@ func (w *Worker) tellContent(r *received, e *table.Entry) {
 	}
 	w.provide(ev, r.key, e, needs)
 	w.cmds = w.consulted(ev)
+	w.keepBlank(ev, e)
 	for i := range w.cmds[:min(len(w.cmds), MaxCommands)] {
 		if c := &w.cmds[i]; c.Op == Repeat {
 			w.repeatContent(r, c.Delay)

@@ -11,6 +11,7 @@ import (
 // for a disk. Bodies are Content Name … MAC, valid until the next call. *store.Shard is one.
 type Store interface {
 	Put(p *store.Put) store.Outcome
+	Coming(k name.Key)            // a name will be asked for soon, and before that in Ahead: a hint
 	Ahead(k name.Key, seq uint32) // a content will be asked for or put soon: a hint
 	Exact(k name.Key, seq uint32) (body []byte, st store.Status)
 	Newest(k name.Key) (n store.Newest, st store.Status)
@@ -27,6 +28,7 @@ type noStore struct{}
 func (noStore) Put(p *store.Put) store.Outcome {
 	return store.Outcome{Verdict: store.NotKept, Newest: true}
 }
+func (noStore) Coming(name.Key)                                  {}
 func (noStore) Ahead(name.Key, uint32)                           {}
 func (noStore) Exact(name.Key, uint32) ([]byte, store.Status)    { return nil, store.Miss }
 func (noStore) Newest(name.Key) (n store.Newest, _ store.Status) { return n, store.Miss }

@@ -48,6 +48,7 @@ type Worker struct {
 	asked  []FaceID  // by slot: the face there that was ever asked, so that most faces go down without a search
 	hops   []NextHop // scratch, like what follows: an argument of an interface's method would be allocated
 	ev     Event
+	blank  PendingScratch // lent to a strategy for an Interest that has no block yet
 	put    store.Put
 	cmds   []Command
 	known  knownProducer
@@ -157,12 +158,12 @@ func (w *Worker) run(now Now, frames []*received) {
 
 func (w *Worker) frames(now Now, frames []*received) {
 	w.begin(now)
-	for i := range min(lookAhead, len(frames)) {
-		w.ahead(frames[i])
+	if len(frames) > 1 {
+		w.ahead(frames, 0, 2*lookAhead)
 	}
 	for i, r := range frames {
-		if i+lookAhead < len(frames) {
-			w.ahead(frames[i+lookAhead])
+		if len(frames) > 1 {
+			w.ahead(frames, i+2*lookAhead, i+2*lookAhead+1)
 		}
 		w.process(r)
 		if w.out.full() {
@@ -173,15 +174,26 @@ func (w *Worker) frames(now Now, frames []*received) {
 	w.plan()
 }
 
-// lookAhead is how many frames before its turn the tables are told of a frame: to fetch what is in no cache takes about as long as a frame's way, so with two of them it
-// is there in time.
+// lookAhead is how many frames before its turn the tables are told of a frame, and as many before that the store of its name: to fetch what is in no cache takes about
+// as long as a frame's way, so with two of them it is there in time.
 const lookAhead = 2
 
-// ahead tells the tables what a frame will ask them.
-func (w *Worker) ahead(r *received) {
-	w.store.Ahead(r.key, r.Seq)
-	if asked, has := wire.AskedOf(r.Payload); has && r.Type == wire.Interest {
-		w.seen.Ahead(table.SeenKey{Name: r.key, Seq: r.Seq, Asked: asked}, r.face.cfg.OnDemand, w.lastOut)
+// ahead looks at frames from … to-1 of a burst, and at those lookAhead before them, for what they will ask the tables. What comes alone has no
+// time for that.
+func (w *Worker) ahead(frames []*received, from, to int) {
+	for i := from; i < to; i++ {
+		if i < len(frames) {
+			w.store.Coming(frames[i].key)
+		}
+		at := i - lookAhead
+		if at < 0 || at >= len(frames) {
+			continue
+		}
+		r := frames[at]
+		w.store.Ahead(r.key, r.Seq)
+		if asked, has := wire.AskedOf(r.Payload); has && r.Type == wire.Interest {
+			w.seen.Ahead(table.SeenKey{Name: r.key, Seq: r.Seq, Asked: asked}, r.face.cfg.OnDemand, w.lastOut)
+		}
 	}
 }
 

@@ -35,6 +35,9 @@ type Known struct {
 	OnDisk    bool  // some of it may be on disk only
 }
 
+// Coming says that a name will be asked for soon. It changes nothing.
+func (s *Shard) Coming(k name.Key) { s.ids.ahead(uint64(k) | keyMark) }
+
 // Ahead says that the content numbered seq will be asked for or put soon, so that what is known of it is in the cache by then. It changes nothing.
 func (s *Shard) Ahead(k name.Key, seq uint32) {
 	id, ok := s.ids.get(uint64(k) | keyMark)
@@ -43,7 +46,6 @@ func (s *Shard) Ahead(k name.Key, seq uint32) {
 	}
 	e := s.entry(uint32(id))
 	prefetch.Line(unsafe.Pointer(e))
-	prefetch.Line(unsafe.Pointer(&e.highest)) // in its second line
 	s.index.ahead(indexKey(uint32(id), seq))
 }
 

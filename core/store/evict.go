@@ -75,7 +75,8 @@ func (s *Shard) move(r record, at pos) {
 		s.log.open()
 	}
 	e := s.entry(r.entry())
-	to := s.log.add(r[:recordHeader], r.body())
+	to := s.log.end()
+	copy(s.log.add(r.body()), r[:recordHeader])
 	head := s.log.segment(s.log.head)
 	if !s.rules[e.rule].KeepNewest {
 		head.last = max(head.last, r.arrived())

@@ -102,15 +102,14 @@ func recordSize(body int) int { return (recordHeader + body + 7) &^ 7 }
 // end is the place of the record that is added next, if the head has room for it.
 func (l *recordLog) end() pos { return pos(l.head<<l.bits | uint64(l.segment(l.head).used)) }
 
-// add copies r to the head, which has room, and gives its place.
-func (l *recordLog) add(header record, body []byte) pos {
-	s, p := l.segment(l.head), l.end()
-	copy(s.buf[s.used:], header[:recordHeader])
-	copy(s.buf[s.used+recordHeader:], body)
-	size := recordSize(len(body))
+// add makes a record of body at the end of the head, which has room. Its header is the caller's to write.
+func (l *recordLog) add(body []byte) record {
+	s, size := l.segment(l.head), recordSize(len(body))
+	r := record(s.buf[s.used : s.used+size])
+	copy(r[recordHeader:], body)
 	s.used += size
 	l.used += size
-	return p
+	return r
 }
 
 // at gives the record at p, which is held.

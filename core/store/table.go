@@ -33,12 +33,10 @@ type slot struct{ key, val uint64 }
 
 const minSlots = 8
 
-// hash puts four keys in a row side by side, into one line of the cache: the numbers of a name come one after the other, and the ones before are gone
-// when they come.
 func (t *table) hash(k uint64) uint64 {
-	hi, lo := bits.Mul64(k>>2^t.seed[0], 0x9E3779B97F4A7C15)
+	hi, lo := bits.Mul64(k^t.seed[0], 0x9E3779B97F4A7C15)
 	hi, lo = bits.Mul64(hi^lo^t.seed[1], 0xE7037ED1A0B428DB)
-	return (hi^lo)&^3 | k&3
+	return hi ^ lo
 }
 
 // find gives the part and, if k is there, its slot; -1 otherwise.

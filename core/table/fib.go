@@ -28,6 +28,13 @@ type FIB struct {
 	none   *RouteState // of names without a route
 	order  []fibKey    // sorted, for Overlapping and status
 	nets   []fibNet    // by network index
+	last   lastRoute
+}
+
+// lastRoute is what was found last, if no longer prefix is in use: names in a row have mostly one route.
+type lastRoute struct {
+	route     *fibRoute // nil: none
+	key, mask uint64    // of its prefix, as in a name.Key
 }
 
 // fibRoute is the next hops of a prefix and what is kept of it, nil until that is asked for.
@@ -70,6 +77,7 @@ func NewFIB(seed Seed) *FIB {
 // Set replaces the next hops of a prefix; none removes it, and with it what was kept of it. The hops are copied and sorted.
 func (f *FIB) Set(net uint8, p name.Prefix, hops []Hop) {
 	k := prefixKey(net, p)
+	f.last = lastRoute{}
 	r := f.routes.Ptr(k)
 	had := r != nil
 	if len(hops) == 0 {
@@ -118,14 +126,22 @@ func (f *FIB) Lookup(k name.Key) []Hop {
 }
 
 func (f *FIB) lookup(k name.Key) *fibRoute {
+	if f.last.route != nil && uint64(k)&f.last.mask == f.last.key {
+		return f.last.route
+	}
 	net := int(k.Net())
 	if net >= len(f.nets) {
 		return nil
 	}
-	for used := f.nets[net].used; used != 0; {
+	all := f.nets[net].used
+	for used := all; used != 0; {
 		length := bits.Len8(used) - 1
 		used &^= 1 << length
-		if r := f.routes.Ptr(fibKey(length)<<56 | fibKey(uint64(k)&prefixMasks[length])); r != nil {
+		key := uint64(k) & prefixMasks[length]
+		if r := f.routes.Ptr(fibKey(length)<<56 | fibKey(key)); r != nil {
+			if all>>length == 1 {
+				f.last = lastRoute{r, key, prefixMasks[length]}
+			}
 			return r
 		}
 	}

@@ -287,6 +287,14 @@ func (p *PIT) Remove(e *Entry, mask uint8) {
 	p.slab.Free(e.ID)
 }
 
+// Scratched gives the block that a strategy keeps of an entry; nil if it has none, or it is another strategy's.
+func (p *PIT) Scratched(e *Entry, owner uint32) *PendingScratch {
+	if e.scratch == 0 || p.notes.At(e.scratch).Owner != owner {
+		return nil
+	}
+	return p.notes.At(e.scratch)
+}
+
 // Scratch gives the block that a strategy keeps of an entry, zeroed if it had none or it was another strategy's. It ends with the
 // entry.
 func (p *PIT) Scratch(e *Entry, owner uint32) *PendingScratch {
