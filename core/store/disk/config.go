@@ -38,7 +38,7 @@ type Config struct {
 	// ReadQueue bounds the reads that wait. Default 1,024, the bound of one shard.
 	ReadQueue int
 	// CacheBytes is the block cache that all hours share. Default 8 MiB: a gateway's memory is small, and the newest
-	// contents are in the shards' memory.
+	// contents are in the shards' memory. What MemTableBytes does not take goes to it too.
 	CacheBytes int64
 	// OpenFiles bounds the files that all hours hold open for reading. Default 256.
 	OpenFiles int

@@ -7,6 +7,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/bloom"
+	"github.com/cockroachdb/pebble/v2/sstable"
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/zmesh/zmesh/core/name"
@@ -46,8 +47,17 @@ type shared struct {
 }
 
 func newShared(cfg *Config) shared {
-	cache := pebble.NewCache(cfg.CacheBytes)
-	return shared{cfg: cfg, cache: cache, files: pebble.NewFileCache(1, cfg.OpenFiles)}
+	return shared{cfg: cfg, cache: newCache(cfg), files: pebble.NewFileCache(1, cfg.OpenFiles)}
+}
+
+// sealedMemTable is the memory that Pebble takes for what is written to an hour, where nothing is written any more: else it would be 256 KiB
+// for each.
+const sealedMemTable = 16 << 10
+
+// newCache makes the block cache. Pebble takes the memtables of all databases out of it, so it has room for those of two that are written to
+// beside CacheBytes: the active hour's and the one that is flushed. Otherwise nothing would be left for blocks.
+func newCache(cfg *Config) *pebble.Cache {
+	return pebble.NewCache(cfg.CacheBytes + 2*int64(cfg.MemTableBytes))
 }
 
 func (s *shared) close() {
@@ -59,17 +69,28 @@ func (s *shared) close() {
 //   - MaxConcurrentCompactions 1 by default: one core is for forwarding
 //   - no limit at which Pebble stops writes because of many files or memtables: an hour is short, and a stopped writer
 //     would only fill the queue
+//   - no compaction before 16 tables lie over each other: an hour is compacted when it has ended, and whatever is compacted before is
+//     written once more. What lies in the first level is not compressed, for the same reason
+//   - the log goes to the disk as it grows, so that its end, at the latest after a memtable, waits for little
 //   - blocks of 32 KiB and one index for each table: a replay reads a few contents of a name in each of 24 hours, and those of the
 //     names beside it are read next; a flash card reads 32 KiB about as fast as 4
 //   - Bloom filters: an exact question may have to look into each hour, and finds nothing in all but one
-func (s *shared) options(g *guard, readOnly bool) *pebble.Options {
+func (s *shared) options(g *guard, sealed, readOnly bool) *pebble.Options {
+	memTable := s.cfg.MemTableBytes
+	if sealed {
+		memTable = sealedMemTable
+	}
+	uncompressed := func() *sstable.CompressionProfile { return sstable.NoCompression }
+	compressed := func() *sstable.CompressionProfile { return sstable.SnappyCompression }
 	o := &pebble.Options{
 		FS: g, Cache: s.cache, FileCache: s.files, Logger: g, ReadOnly: readOnly,
-		MemTableSize: s.cfg.MemTableBytes, MemTableStopWritesThreshold: 8,
-		L0CompactionThreshold: 8, L0StopWritesThreshold: 1000,
+		MemTableSize: memTable, MemTableStopWritesThreshold: 8,
+		L0CompactionThreshold: 32, L0StopWritesThreshold: 1000,
+		WALBytesPerSync:    512 << 10,
 		FormatMajorVersion: pebble.FormatNewest,
 		EventListener:      &pebble.EventListener{DataCorruption: func(i pebble.DataCorruptionInfo) { g.fail(i.Details) }},
 	}
+	o.Levels[0].Compression, o.Levels[1].Compression = uncompressed, compressed
 	for i := range o.Levels {
 		o.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
 		o.Levels[i].BlockSize = 32 << 10
@@ -87,7 +108,7 @@ func (s *shared) open(h *hour, readOnly bool) (err error) {
 			err = fmt.Errorf("open hour %s: %v", h.dir, p)
 		}
 	}()
-	db, err := pebble.Open(h.dir, s.options(g, readOnly))
+	db, err := pebble.Open(h.dir, s.options(g, h.sealed, readOnly))
 	if err == nil && g.failed() != nil {
 		close(g.closing)
 		err = errors.Join(g.failed(), db.Close())

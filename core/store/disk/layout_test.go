@@ -16,7 +16,8 @@ import (
 	"github.com/zmesh/zmesh/core/store"
 )
 
-// layout measures the store in hours beside the naive one: the same frames in the same order into both, in one process.
+// layout measures the store in hours beside the naive one: the same frames in the same order into both, in one process and by turns, so that
+// whatever else the machine does happens to both.
 type layout struct {
 	tb    testing.TB
 	names []name.Key
@@ -27,7 +28,7 @@ type layout struct {
 
 // figures of one of the two, in seconds.
 type figures struct {
-	ingest, settle float64 // until all is safe; until all hours are sealed, or the naive one has nothing left to compact
+	ingest         float64 // until all is safe, and nothing is left to be compacted or sealed
 	replay, single float64 // all contents, name by name in order; the same of a tenth of the names, in no order
 	cold, hot      float64 // the newest of each name, after a start and then once more
 	drop, unlink   float64 // half of all contents, until nobody finds them; until their files are unlinked too
@@ -38,6 +39,7 @@ const (
 	layoutEach  = 240 // 2.4 million frames in all …
 	layoutFrame = 200 // … of 200 bytes
 	layoutHours = 24
+	layoutTurns = 6 // of each of the two, while they write; ten while they read
 )
 
 func newLayout(tb testing.TB, names int) *layout {
@@ -61,97 +63,76 @@ func seconds(do func()) float64 {
 	return time.Since(start).Seconds()
 }
 
-func (l *layout) run() {
-	l.tb.Chdir(l.tb.TempDir())
-	l.runNaive()
-	_ = exec.Command("sync").Run() // what the kernel has still to write of the one is not to be paid by the other
-	l.runOurs()
-}
-
-func (l *layout) runNaive() {
-	f := newFrames(layoutFrame)
-	cfg := Config{Dir: "naive", Wall: newClock().Wall, Mono: newClock().Mono, After: time.After}
-	n := openNaive(l.tb, "naive", cfg)
-	l.naive.ingest = seconds(func() {
-		for seq := 1; seq <= l.each; seq++ {
-			if seq > 1 && (seq-1)%(l.each/layoutHours) == 0 {
-				l.must(n.commit(pebble.Sync))
-			}
-			for _, k := range l.names {
-				l.must(n.put(k, 1<<24|uint64(seq), f.next(k, uint32(seq))))
-			}
+// turns lets each of the two do its part i of n by turns, and adds up what each takes. What the kernel has still to write of the one is not to
+// be paid by the other.
+func (l *layout) turns(n int, ours, naive func(i int), took func(*figures) *float64) {
+	for i := range n {
+		order := []func(){
+			func() { *took(&l.naive) += seconds(func() { naive(i) }) },
+			func() { *took(&l.ours) += seconds(func() { ours(i) }) },
 		}
-		l.must(n.commit(pebble.Sync))
-	})
-	l.naive.settle = seconds(func() { l.must(n.settle()) })
-	l.must(n.db.Close())
-	n = openNaive(l.tb, "naive", cfg)
-	newest := func() {
-		for _, k := range l.names {
-			if found, err := n.newest(k); !found || err != nil {
-				l.tb.Fatalf("no newest of %x: %v", k, err)
-			}
+		for j := range order {
+			flushAll()
+			order[(i+j)%2]()
 		}
 	}
-	l.naive.cold = seconds(newest)
-	l.naive.hot = seconds(newest)
-	l.replays(&l.naive, func(k name.Key) (got int) {
-		l.must(n.replay(k, func(uint64, []byte) { got++ }))
-		return got
-	})
-	l.naive.drop = seconds(func() { l.must(n.dropBelow(l.names, 1<<24|uint64(l.each/2+1))) })
-	l.must(n.db.Close())
 }
 
-func (l *layout) runOurs() {
+func flushAll() { _ = exec.Command("sync").Run() }
+
+func (l *layout) run() {
+	l.tb.Chdir(l.tb.TempDir())
+	cfg := Config{Dir: "naive", Wall: newClock().Wall, Mono: newClock().Mono, After: time.After}
 	set := settings{fs: vfs.Default, clock: newClock(), shard: store.Config{Rules: []store.Rule{{Prefix: name.Name{2}, Length: 1, Class: store.Durable}}, Class: store.Buffered, LogBytes: 8 << 20, MaxNames: 1 << 20}}
 	set.clock.real = true
 	set.disk.QueueBytes = 256 << 20 // of this test alone: it waits for the disk once an hour, and not for room
-	n := set.start(l.tb)
-	l.ours.ingest = seconds(func() { l.ingest(n) })
-	l.ours.settle = seconds(func() { n.waitSealed() })
-	n.stop()
-	n = set.start(l.tb)
-	l.ours.cold = seconds(func() { l.cold(n) })
-	l.ours.hot = l.hot(n)
-	l.replays(&l.ours, func(k name.Key) (got int) {
-		l.must(n.store.replay(context.Background(), k, 0, func(*replayed) bool { got++; return true }))
-		return got
-	})
-	compactions, start := n.store.compactions(), time.Now()
-	l.ours.drop = seconds(func() { l.dropHalf(n) })
-	if after := n.store.compactions(); after > compactions {
-		l.tb.Errorf("%d compactions when hours were dropped", after-compactions)
-	}
-	n.store.sweep()
-	l.ours.unlink = time.Since(start).Seconds()
-	n.stop()
+	l.write(set.start(l.tb), openNaive(l.tb, "naive", cfg))
+	l.read(set.start(l.tb), openNaive(l.tb, "naive", cfg))
 }
 
-// replays reads all streams in the order of their names, as a mirror does that catches up, and then a tenth of them in no order.
-func (l *layout) replays(f *figures, replay func(name.Key) int) {
-	all := func(names []name.Key) func() {
-		return func() {
-			for _, k := range names {
-				if got := replay(k); got != l.each {
-					l.tb.Fatalf("%d contents of %x came back", got, k)
-				}
-			}
+// write has a day written, hour by hour.
+func (l *layout) write(ours *node, naive *naive) {
+	ourFrames, naiveFrames := newFrames(layoutFrame), newFrames(layoutFrame)
+	hours := layoutHours / layoutTurns
+	l.turns(layoutTurns, func(i int) {
+		for hour := i * hours; hour < (i+1)*hours; hour++ {
+			l.ingest(ours, ourFrames, hour)
+		}
+		waitFor(func() bool { ours.poll(); return ours.store.unsealed() == nil })
+	}, func(i int) {
+		for hour := i * hours; hour < (i+1)*hours; hour++ {
+			l.ingestNaive(naive, naiveFrames, hour)
+		}
+		waitFor(naive.compacted)
+	}, func(f *figures) *float64 { return &f.ingest })
+	ours.stop()
+	l.must(naive.db.Close())
+}
+
+// span gives the contents of an hour.
+func (l *layout) span(hour int) (from, to int) {
+	n := l.each / layoutHours
+	return hour*n + 1, (hour + 1) * n
+}
+
+func (l *layout) ingestNaive(n *naive, f *frames, hour int) {
+	from, to := l.span(hour)
+	for seq := from; seq <= to; seq++ {
+		for _, k := range l.names {
+			l.must(n.put(k, 1<<24|uint64(seq), f.next(k, uint32(seq))))
 		}
 	}
-	f.replay = seconds(all(slices.Sorted(slices.Values(l.names))))
-	f.single = seconds(all(l.names[:len(l.names)/10]))
+	l.must(n.commit(pebble.Sync))
 }
 
-// ingest publishes a day, hour by hour, and waits until all is on the disk.
-func (l *layout) ingest(n *node) {
-	f := newFrames(layoutFrame)
+// ingest publishes an hour and waits until all is on the disk.
+func (l *layout) ingest(n *node, f *frames, hour int) {
+	if hour > 0 {
+		n.pass(time.Hour)
+	}
 	p := store.Put{Producer: true, Face: 1}
-	for seq := 1; seq <= l.each; seq++ {
-		if seq > 1 && (seq-1)%(l.each/layoutHours) == 0 {
-			n.store1(lastName, uint32(seq), "makes safe what came before it")
-			n.pass(time.Hour)
-		}
+	from, to := l.span(hour)
+	for seq := from; seq <= to; seq++ {
 		p.Now, p.Wall, p.Seq = n.clock.now, n.clock.wall, uint32(seq)
 		for _, k := range l.names {
 			p.Key, p.Body = k, f.next(k, uint32(seq))
@@ -161,15 +142,71 @@ func (l *layout) ingest(n *node) {
 		}
 		n.poll()
 	}
-	n.store1(lastName, uint32(l.each+1), "makes safe what came before it")
+	n.store1(lastName, uint32(hour+1), "makes safe what came before it")
 }
 
 // lastName is a name of class durable.
 const lastName = name.Key(0x020000000000)
 
-// cold reads the newest of each name from disk, one at a time.
-func (l *layout) cold(n *node) {
+// read has everything read, and half of it dropped.
+func (l *layout) read(ours *node, naive *naive) {
+	const turns = 10
+	part := func(names []name.Key, i int) []name.Key {
+		n := len(names) / turns
+		return names[i*n : (i+1)*n]
+	}
+	l.turns(turns, func(i int) { l.cold(ours, part(l.names, i)) }, func(i int) { l.newestNaive(naive, part(l.names, i)) },
+		func(f *figures) *float64 { return &f.cold })
 	for _, k := range l.names {
+		if ours.newest(k).Body == nil {
+			l.tb.Fatalf("no newest of %x", k)
+		}
+	}
+	l.turns(turns, func(i int) { l.hot(ours, part(l.names, i)) }, func(i int) { l.newestNaive(naive, part(l.names, i)) },
+		func(f *figures) *float64 { return &f.hot })
+	replays := func(names []name.Key, took func(*figures) *float64) {
+		l.turns(turns, func(i int) { l.replay(ours, part(names, i)) }, func(i int) { l.replayNaive(naive, part(names, i)) }, took)
+	}
+	replays(slices.Sorted(slices.Values(l.names)), func(f *figures) *float64 { return &f.replay })
+	replays(l.names[:len(l.names)/10], func(f *figures) *float64 { return &f.single })
+
+	flushAll()
+	compactions := ours.store.compactions()
+	l.ours.drop = seconds(func() { l.dropHalf(ours) })
+	if after := ours.store.compactions(); after > compactions {
+		l.tb.Errorf("%d compactions when hours were dropped", after-compactions)
+	}
+	l.ours.unlink = l.ours.drop + seconds(ours.store.sweep)
+	ours.stop()
+	flushAll()
+	l.naive.drop = seconds(func() { l.must(naive.dropBelow(l.names, 1<<24|uint64(l.each/2+1))) })
+	l.naive.unlink = l.naive.drop + seconds(func() { l.must(naive.db.Close()) }) // waits for the tables that are not used any more to go
+}
+
+// replay reads streams one after the other.
+func (l *layout) replay(n *node, names []name.Key) {
+	for _, k := range names {
+		got := 0
+		l.must(n.store.replay(context.Background(), k, 0, func(*replayed) bool { got++; return true }))
+		if got != l.each {
+			l.tb.Fatalf("%d contents of %x came back", got, k)
+		}
+	}
+}
+
+func (l *layout) replayNaive(n *naive, names []name.Key) {
+	for _, k := range names {
+		got := 0
+		l.must(n.replay(k, func(uint64, []byte) { got++ }))
+		if got != l.each {
+			l.tb.Fatalf("the naive one gave %d contents of %x", got, k)
+		}
+	}
+}
+
+// cold reads the newest of each name from disk, one at a time.
+func (l *layout) cold(n *node, names []name.Key) {
+	for _, k := range names {
 		newest, st := n.shard(k).Newest(k)
 		if st != store.OnDisk {
 			l.tb.Fatalf("the newest of %x is %v", k, st)
@@ -182,19 +219,20 @@ func (l *layout) cold(n *node) {
 }
 
 // hot reads them from memory, where the first question has brought them.
-func (l *layout) hot(n *node) float64 {
-	for _, k := range l.names {
-		if n.newest(k).Body == nil {
-			l.tb.Fatalf("no newest of %x", k)
+func (l *layout) hot(n *node, names []name.Key) {
+	for _, k := range names {
+		if _, st := n.shard(k).Newest(k); st != store.Hit {
+			l.tb.Fatalf("the newest of %x is %v", k, st)
 		}
 	}
-	return seconds(func() {
-		for _, k := range l.names {
-			if _, st := n.shard(k).Newest(k); st != store.Hit {
-				l.tb.Fatalf("the newest of %x is %v", k, st)
-			}
+}
+
+func (l *layout) newestNaive(n *naive, names []name.Key) {
+	for _, k := range names {
+		if found, err := n.newest(k); !found || err != nil {
+			l.tb.Fatalf("the naive one has no newest of %x: %v", k, err)
 		}
-	})
+	}
 }
 
 // dropHalf lets the first half of the hours go.
@@ -216,8 +254,8 @@ func (s *Store) compactions() (n int64) {
 func (l *layout) ratios() map[string]float64 {
 	o, n := l.ours, l.naive
 	return map[string]float64{
-		"ingest": n.ingest / o.ingest, "ingest+settle": (n.ingest + n.settle) / (o.ingest + o.settle),
-		"replay": n.replay / o.replay, "single": n.single / o.single, "cold": n.cold / o.cold, "hot": n.hot / o.hot, "drop": n.drop / o.drop, "drop+unlink": n.drop / o.unlink,
+		"ingest": n.ingest / o.ingest, "replay": n.replay / o.replay, "single": n.single / o.single,
+		"cold": n.cold / o.cold, "hot": n.hot / o.hot, "drop": n.drop / o.drop, "unlink": n.unlink / o.unlink,
 	}
 }
 
@@ -252,7 +290,7 @@ func TestSoakLayout(t *testing.T) {
 	got := l.ratios()
 	t.Logf("times as fast: %v", got)
 	t.Logf("ours %+v, naive %+v", l.ours, l.naive)
-	for what, want := range map[string]float64{"ingest": 2.5, "replay": 0.8, "cold": 0.8, "hot": 10, "drop": 20} {
+	for what, want := range map[string]float64{"ingest": 2.5, "replay": 0.8, "cold": 0.8, "hot": 10, "drop": 20, "unlink": 20} {
 		if got[what] < want && names >= layoutNames {
 			t.Errorf("%s is %.2f times as fast, want %.1f", what, got[what], want)
 		}

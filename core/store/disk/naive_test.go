@@ -28,7 +28,7 @@ func openNaive(tb testing.TB, dir string, cfg Config) *naive {
 	if err := cfg.setDefaults(); err != nil {
 		tb.Fatal(err)
 	}
-	cache := pebble.NewCache(cfg.CacheBytes)
+	cache := newCache(&cfg)
 	defer cache.Unref()
 	db, err := pebble.Open(dir, &pebble.Options{
 		FS: vfs.Default, Cache: cache, MemTableSize: cfg.MemTableBytes, FormatMajorVersion: pebble.FormatNewest, Logger: newGuard(vfs.Default, cfg.After),
@@ -59,14 +59,19 @@ func (n *naive) commit(o *pebble.WriteOptions) error {
 	return err
 }
 
-// settle waits until nothing is left to flush or to compact.
-func (n *naive) settle() error {
-	if err := errors.Join(n.commit(pebble.Sync), n.db.Flush()); err != nil {
-		return err
+// compacted tells whether nothing is left to flush or to compact.
+func (n *naive) compacted() bool {
+	m := n.db.Metrics()
+	return m.Compact.NumInProgress == 0 && m.Flush.NumInProgress == 0
+}
+
+// waitFor asks again each millisecond: neither of the two says by itself that it has come to its end.
+func waitFor(done func() bool) {
+	again := time.NewTicker(time.Millisecond)
+	defer again.Stop()
+	for !done() {
+		<-again.C
 	}
-	for m := n.db.Metrics(); m.Compact.NumInProgress > 0 || m.Compact.EstimatedDebt > 64<<20; m = n.db.Metrics() {
-	}
-	return nil
 }
 
 func (n *naive) newest(k name.Key) (found bool, err error) {

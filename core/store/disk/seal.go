@@ -93,9 +93,8 @@ func (s *Store) seal(h *hour) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	err := errors.Join(h.close(), s.removeLogs(h), s.shared.open(h, true))
 	h.sealed = true
-	return err
+	return errors.Join(h.close(), s.removeLogs(h), s.shared.open(h, true))
 }
 
 // removeLogs removes the logs that Pebble keeps to write over, and the last, in which there is nothing: all is flushed, and nobody writes
