@@ -3,10 +3,12 @@ package disk
 import (
 	"context"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 
 	"github.com/zmesh/zmesh/core/name"
 )
@@ -107,6 +109,24 @@ func TestVerifyHoldsNobodyUp(t *testing.T) {
 	close(goOn)
 	if err := <-verified; err != nil {
 		t.Error(err)
+	}
+}
+
+// A backup for which there is no room fails, and the store goes on.
+func TestABackupThatFailsIsNoTroubleOfTheStore(t *testing.T) {
+	f := &fault{err: syscall.ENOSPC, file: func(path string) bool { return strings.HasPrefix(path, "backup") }, kinds: []errorfs.OpKind{errorfs.OpFileWrite}}
+	n := settings{fs: errorfs.Wrap(vfs.NewMem(), f), shard: durable, clock: newClock()}.start(t)
+	n.store1(key(1), 1, "before")
+	f.on.Store(true)
+	if _, err := n.store.Backup(context.Background(), "backup"); err == nil || !strings.Contains(err.Error(), "no space left") {
+		t.Errorf("the backup says %v", err)
+	}
+	n.store1(key(1), 2, "after")
+	n.stop()
+	for len(n.events) > 0 {
+		if e := <-n.events; e.Err != nil {
+			t.Errorf("event %v: %v", e.Kind, e.Err)
+		}
 	}
 }
 

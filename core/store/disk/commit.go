@@ -60,6 +60,8 @@ func (s *Store) commitLoop() {
 			c.retire()
 		case <-c.retryAt:
 			c.retry()
+		case <-s.shared.failed:
+			c.failed()
 		case <-s.stop:
 			s.queue.close()
 			running = false
@@ -182,6 +184,9 @@ func (c *committer) ready() error {
 	s := c.s
 	wall, steps := s.clock.now()
 	if h := s.active; h != nil && !h.ended(wall, steps, s.cfg.hourMillis()) && !s.full(h) {
+		if h.stuck || h.db == nil { // a backup held it when it was to be opened again
+			return errBroken
+		}
 		return nil
 	}
 	c.sync()
@@ -269,6 +274,14 @@ func (c *committer) refuse(items []item) {
 	}
 }
 
+// failed looks which hours have failed. Without the active one that is no reason to write nothing more.
+func (c *committer) failed() {
+	if h := c.s.active; h != nil && h.db != nil && !h.stuck && h.guard.failed() != nil {
+		c.broken(h.guard.failed())
+	}
+	c.s.freeze()
+}
+
 // broken takes note that the disk failed: what was not synced is lost to the disk, and the active hour is tried again later.
 func (c *committer) broken(err error) {
 	c.syncAt = nil
@@ -289,11 +302,15 @@ func (c *committer) broken(err error) {
 	c.retryAt = c.s.cfg.After(c.retryIn)
 }
 
-// retry closes the hour that failed and opens it again: it goes on from its last sync. The disk counts as recovered once
+// retry opens the hours that failed for writing again: they go on from their last sync. The disk counts as recovered once
 // something was made safe again.
 func (c *committer) retry() {
 	c.retryAt = nil
-	if err := c.s.reopen(); err != nil {
+	err := c.s.reopen()
+	if err != nil && c.retryIn == lastRetry && c.s.beginInstead() == nil {
+		err = nil
+	}
+	if err != nil {
 		c.broken(err)
 	}
 }

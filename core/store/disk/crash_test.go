@@ -280,7 +280,7 @@ func testFullDisk(t *testing.T, class store.Class) {
 		n.put(key(2), uint32(i+1), "still full")
 	}
 	full.on.Store(false)
-	n.recovers()
+	n.recovers(key(3))
 	n.stop()
 	set.fs = mem
 	n = set.start(t)
@@ -289,22 +289,22 @@ func testFullDisk(t *testing.T, class store.Class) {
 	n.wantExact(key(3), 1, "after")
 }
 
-// recovers lets time go by until the disk takes a content again.
-func (n *node) recovers() {
+// recovers lets time go by until the disk takes a content of k again, of which there was none.
+func (n *node) recovers(k name.Key) {
 	n.t.Helper()
 	for seq := uint32(1); ; seq++ {
 		n.clock.waitTimer(lastRetry)
 		n.pass(lastRetry)
-		n.put(key(3), seq, "after")
+		n.put(k, seq, "after")
 		ok := false
 		n.until(func(r store.Result) bool {
-			done := r.Key == key(3) && r.Seq == seq && (r.Done == store.DoneCommit || r.Done == store.DoneFailed)
+			done := r.Key == k && r.Seq == seq && (r.Done == store.DoneCommit || r.Done == store.DoneFailed)
 			ok = ok || done && r.Done == store.DoneCommit
 			return done
 		})
 		if ok {
 			n.event(Recovered)
-			n.put(key(3), 1, "after")
+			n.put(k, 1, "after")
 			return
 		}
 	}

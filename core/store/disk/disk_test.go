@@ -322,3 +322,30 @@ func TestAHoleHidesNothing(t *testing.T) {
 		}
 	}
 }
+
+// However many hours are open, what was read once is in the block cache: Pebble takes the memtables of all of them out of it.
+func TestBlocksOfManyHoursAreCached(t *testing.T) {
+	set := settings{fs: vfs.NewMem(), shard: store.Config{Class: store.Durable, LogBytes: 32 << 10}, clock: newClock(), disk: Config{CacheBytes: 1 << 20, MemTableBytes: 64 << 10}}
+	n := set.start(t)
+	for hour := range uint32(24) {
+		for i := range 20 {
+			n.store1(key(i), hour+1, strings.Repeat("x", 200))
+		}
+		n.pass(time.Hour)
+	}
+	n.waitSealed()
+	n.stop()
+	n = set.start(t)
+	defer n.stop()
+	all := func() (misses int64) {
+		before := n.store.shared.cache.Metrics().Misses
+		for hour := range uint32(24) {
+			n.wantExact(key(3), hour+1, strings.Repeat("x", 200))
+		}
+		return n.store.shared.cache.Metrics().Misses - before
+	}
+	first := all()
+	if second := all(); first < 24 || second > 2 {
+		t.Errorf("%d blocks were read from the disk at first, and %d once more", first, second)
+	}
+}

@@ -43,8 +43,9 @@
 // # When things go wrong
 //
 //   - the queue is full: the content is refused, the shard counts it (queue_full), nobody waits
-//   - the disk is full or fails: what was not confirmed is reported as failed and stays in memory; the hour is closed and
-//     opened again, for reading at least, at growing intervals, and goes on from its last sync. Pebble would end the process; see guard.go
+//   - the disk is full or fails: what was not confirmed is reported as failed and stays in memory; the hour is opened again for reading
+//     at once, and for writing at growing intervals, and goes on from its last sync. Pebble would end the process; see guard.go
+//   - one hour cannot be written to any more, for minutes: another is begun in its stead
 //   - MaxBytes is reached: the oldest hours go before their time
 //   - an hour cannot be opened or read: it is set aside, an [Event] says so, and the node starts without it
 //

@@ -75,12 +75,8 @@ func (h halfFile) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// isManifest takes the file by which an hour asks for room before it is opened for a MANIFEST too: a disk that fails one at that moment and not
-// the other keeps Pebble in Open until the process ends (hour.go).
-func isManifest(path string) bool {
-	return strings.Contains(path, "MANIFEST") || strings.HasSuffix(path, "ROOM")
-}
-func anyFile(string) bool { return true }
+func isManifest(path string) bool { return strings.Contains(path, "MANIFEST") }
+func anyFile(string) bool         { return true }
 
 // What the disk can do to a write: before it, no file can be made or grow; during it, a part is written; after it, it cannot be made safe.
 // Pebble takes each in its own way: an error of a log is fatal to it, of a table is tried again, of the MANIFEST is a panic.
@@ -123,11 +119,13 @@ func testFault(t *testing.T, f *fault) {
 		}
 	}
 	seq := uint32(0)
-	put := func() {
+	put := func() (taken bool) {
 		seq++
-		if out := n.put(key(1), seq, filler); out.Verdict != store.Stored && out.Cause != store.QueueFull {
+		out := n.put(key(1), seq, filler)
+		if out.Verdict != store.Stored && out.Cause != store.QueueFull {
 			t.Fatalf("put %d: %+v", seq, out)
 		}
+		return out.Verdict == store.Stored
 	}
 	put()
 	n.until(func(r store.Result) bool { note(r); return confirmed[1] })
@@ -136,11 +134,11 @@ func testFault(t *testing.T, f *fault) {
 		if time.Now().After(end) {
 			t.Fatal("nothing fails")
 		}
-		put()
+		taken := put()
 		for len(n.ready) > 0 {
 			n.take(note)
 		}
-		if body, st := n.shard(key(1)).Exact(key(1), seq); st == store.Miss || body == nil {
+		if body, st := n.shard(key(1)).Exact(key(1), seq); taken && (st == store.Miss || body == nil) {
 			t.Fatalf("what came last is %v in memory", st)
 		}
 	}
@@ -158,7 +156,7 @@ func testFault(t *testing.T, f *fault) {
 		}
 	}
 	f.on.Store(false)
-	n.recovers()
+	n.recovers(key(3))
 	for len(n.ready) > 0 {
 		n.take(note)
 	}
@@ -170,6 +168,88 @@ func testFault(t *testing.T, f *fault) {
 		n.wantExact(key(1), seq, filler)
 	}
 	n.wantExact(key(3), 1, "after")
+}
+
+// What was confirmed can be read while no table can be written, although Pebble believes that it is in one.
+func TestWhatWasConfirmedIsReadWhileTablesFail(t *testing.T) {
+	f := &fault{err: syscall.EIO, file: isTable, kinds: []errorfs.OpKind{errorfs.OpFileSync, errorfs.OpFileSyncData, errorfs.OpFileSyncTo}}
+	shard := durable
+	shard.LogBytes = 32 << 10
+	set := settings{fs: errorfs.Wrap(vfs.NewMem(), f), shard: shard, disk: Config{MemTableBytes: 64 << 10}, clock: newClock()}
+	n := set.start(t)
+	n.store1(key(1), 1, "confirmed")
+	f.on.Store(true)
+	filler := strings.Repeat("x", 1000)
+	for seq := uint32(1); n.store.stats.failures.Load() == 0; seq++ {
+		n.keep(key(2), seq, filler)
+		for len(n.ready) > 0 {
+			n.take(nil)
+		}
+	}
+	n.event(WriteFailed)
+	for end := time.Now().Add(20 * time.Second); n.store.frozen() == 0; n.poll() {
+		if time.Now().After(end) {
+			t.Fatal("the hour is not opened for reading after 20 s")
+		}
+	}
+	n.wantExact(key(1), 1, "confirmed")
+	for len(n.events) > 0 {
+		if e := <-n.events; e.Kind == ReadFailed {
+			t.Errorf("reading failed: %v", e.Err)
+		}
+	}
+	f.on.Store(false)
+	n.recovers(key(3))
+	n.wantExact(key(1), 1, "confirmed")
+	n.stop()
+}
+
+// frozen counts the hours that can be read only, though they are not sealed.
+func (s *Store) frozen() (n int) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	for _, h := range s.hours {
+		if h.stuck {
+			n++
+		}
+	}
+	return n
+}
+
+// Where the files of one hour alone cannot be written any more, another is begun in its stead, and one only.
+func TestAnHourThatFailsForGoodIsReplaced(t *testing.T) {
+	f := &fault{err: syscall.EIO, kinds: []errorfs.OpKind{errorfs.OpCreate, errorfs.OpReuseForWrite, errorfs.OpFileWrite, errorfs.OpFileSync, errorfs.OpFileSyncData}}
+	set := settings{fs: errorfs.Wrap(vfs.NewMem(), f), shard: durable, clock: newClock()}
+	first := hourName(1, set.clock.Wall())
+	var both atomic.Bool
+	f.file = func(path string) bool {
+		return strings.Contains(path, first) || both.Load() && strings.Contains(path, "data/store/0")
+	}
+	n := set.start(t)
+	n.store1(key(1), 1, "before")
+	f.on.Store(true)
+	n.recovers(key(3))
+	if dirs := n.store.Dirs(); len(dirs) != 2 || dirs[0] != first || n.store.frozen() != 1 {
+		t.Errorf("hours are %v, %d of them for reading only", dirs, n.store.frozen())
+	}
+	n.wantExact(key(1), 1, "before")
+	both.Store(true)
+	for seq := uint32(10); seq < 20; seq++ {
+		n.put(key(2), seq, "fails")
+		n.clock.waitTimer(lastRetry)
+		n.pass(lastRetry)
+	}
+	if dirs := n.store.Dirs(); len(dirs) != 2 {
+		t.Errorf("hours are %v", dirs)
+	}
+	f.on.Store(false)
+	n.recovers(key(4))
+	n.pass(housekeeping)
+	n.waitSealed()
+	if n.store.frozen() != 0 {
+		t.Errorf("%d hours for reading only when the disk is well again", n.store.frozen())
+	}
+	n.stop()
 }
 
 // slow is a disk on which a log is not made safe until it is let go on.

@@ -2,37 +2,33 @@ package disk
 
 import (
 	"fmt"
+	"io"
 	"strings"
 	"sync/atomic"
-	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
 // Pebble takes an error of its write-ahead log or MANIFEST for the end: it calls the logger's Fatalf, which ends the
-// process, or panics when it changes to another log (v2.1, DB.rotateWAL). A full disk must not end a forwarder. So a guard
-// stands between an hour and its files:
+// process, or panics when it changes to another log (v2.1, DB.rotateWAL). What it does when Fatalf comes back is not meant to be: a flush is
+// tried again at once and for ever, also in Open, and makes a second table of the same contents. A full disk must not end a forwarder, nor keep it
+// from opening an hour. So a guard stands between an hour and its files:
 //
-//   - after the first error of a log file nothing more goes to any, and Pebble is told that all is well. The guard remembers
-//     the error, and whoever wrote asks it before anything is confirmed. What is on disk is a log with a torn end, which is
-//     what a power cut leaves as well.
-//   - an error of a table or the MANIFEST is passed on, after a pause: Pebble tries a failed flush again at once and for ever. After it no
-//     other table is made: Pebble does not take back what it noted of one whose MANIFEST failed, and would have its contents twice.
+//   - after the first error of a change nothing in the hour's folder is changed any more, and Pebble is told that all is well. So what is on
+//     the disk is what a power cut at that moment leaves, and Pebble comes to an end with whatever it was about.
+//   - the guard remembers the error, and whoever wrote asks it before anything is confirmed.
 //
-// An hour with such an error is closed and opened again (commit.go).
+// An hour with such an error is opened again for reading at once, and for writing later (commit.go): until then, what Pebble believes to have
+// written to a table cannot be read.
 type guard struct {
 	vfs.FS
-	err     atomic.Pointer[error]
-	after   func(time.Duration) <-chan time.Time
-	closing chan struct{} // closed when the hour is about to be
-	broken  chan struct{} // closed with the first error
+	dir  string // what lies elsewhere, such as a backup, is not its business
+	err  atomic.Pointer[error]
+	tell chan<- struct{} // gets one with the first error, if there is room
 }
 
-// flushPause is how long a failed write of a table or the MANIFEST takes.
-const flushPause = 250 * time.Millisecond
-
-func newGuard(fs vfs.FS, after func(time.Duration) <-chan time.Time) *guard {
-	return &guard{FS: fs, after: after, closing: make(chan struct{}), broken: make(chan struct{})}
+func newGuard(fs vfs.FS, dir string, tell chan<- struct{}) *guard {
+	return &guard{FS: fs, dir: dir, tell: tell}
 }
 
 // failed gives the first error, or nil.
@@ -44,8 +40,12 @@ func (g *guard) failed() error {
 }
 
 func (g *guard) fail(err error) {
-	if g.err.CompareAndSwap(nil, &err) {
-		close(g.broken)
+	if !g.err.CompareAndSwap(nil, &err) {
+		return
+	}
+	select {
+	case g.tell <- struct{}{}:
+	default:
 	}
 }
 
@@ -56,21 +56,24 @@ func isTable(path string) bool {
 	return strings.HasSuffix(path, ".sst") || strings.HasSuffix(path, ".blob")
 }
 
-// pass remembers an error of a file that is not a log. It comes late; see above.
-func (g *guard) pass(path string, err error) error {
-	if err == nil {
-		return nil
+func (g *guard) mine(path string) bool { return strings.HasPrefix(path, g.dir) }
+
+// try makes a change that must not fail, if none has failed before.
+func (g *guard) try(do func() error) {
+	if g.failed() != nil {
+		return
 	}
-	g.fail(err)
-	g.pause()
-	return err
+	if err := do(); err != nil {
+		g.fail(err)
+	}
 }
 
-func (g *guard) pause() {
-	select {
-	case <-g.after(flushPause):
-	case <-g.closing:
+// may makes a change that may fail, if none has failed before.
+func (g *guard) may(path string, do func() error) error {
+	if g.mine(path) && g.failed() != nil {
+		return nil
 	}
+	return do()
 }
 
 // Create is vfs.FS.
@@ -84,123 +87,125 @@ func (g *guard) ReuseForWrite(old, path string, c vfs.DiskWriteCategory) (vfs.Fi
 }
 
 func (g *guard) create(path string, do func() (vfs.File, error)) (vfs.File, error) {
-	if isLog(path) {
-		l := &logFile{g: g}
-		l.try(func() (err error) { l.File, err = do(); return err })
-		return l, nil
+	if !g.mine(path) {
+		return do()
 	}
-	if err := g.failed(); err != nil { // Pebble would go on with what it has half done: after "fatal" it must not
-		g.pause()
-		return nil, err
-	}
-	f, err := do()
-	if err != nil {
-		return nil, g.pass(path, err)
-	}
-	return &guarded{File: f, g: g, path: path}, nil
+	f := &guarded{File: noFile{}, g: g}
+	g.try(func() error {
+		made, err := do()
+		if err == nil {
+			f.File = made
+		}
+		return err
+	})
+	return f, nil
 }
+
+// OpenDir is vfs.FS. A folder is opened to be synced.
+func (g *guard) OpenDir(path string) (vfs.File, error) {
+	f, err := g.FS.OpenDir(path)
+	if err != nil || !g.mine(path) {
+		return f, err
+	}
+	return &guarded{File: f, g: g}, nil
+}
+
+// Remove is vfs.FS. What cannot be removed is tried again when the hour is opened.
+func (g *guard) Remove(path string) error {
+	return g.may(path, func() error { return g.FS.Remove(path) })
+}
+
+// RemoveAll is vfs.FS.
+func (g *guard) RemoveAll(path string) error {
+	return g.may(path, func() error { return g.FS.RemoveAll(path) })
+}
+
+// Rename is vfs.FS.
+func (g *guard) Rename(from, to string) error {
+	return g.may(to, func() error { return g.FS.Rename(from, to) })
+}
+
+// Lock is vfs.FS. The whole store is locked (Store.claim); on a read-only file system an hour's folder could not be.
+func (g *guard) Lock(string) (io.Closer, error) { return noFile{}, nil }
 
 // Unwrap is vfs.FS.
 func (g *guard) Unwrap() vfs.FS { return g.FS }
 
-// OpenDir is vfs.FS. Directories are synced when a log is made: like the log, that does not fail.
-func (g *guard) OpenDir(path string) (vfs.File, error) {
-	f, err := g.FS.OpenDir(path)
-	if err != nil {
-		return nil, err
-	}
-	return &logFile{File: f, g: g}, nil
-}
-
-// guarded is a file whose errors of writing are remembered.
+// guarded is a file, or a folder to be synced, of which no change fails.
 type guarded struct {
-	vfs.File
-	g    *guard
-	path string
-}
-
-func (f *guarded) Write(p []byte) (int, error) {
-	n, err := f.File.Write(p)
-	return n, f.g.pass(f.path, err)
-}
-
-func (f *guarded) Sync() error     { return f.g.pass(f.path, f.File.Sync()) }
-func (f *guarded) SyncData() error { return f.g.pass(f.path, f.File.SyncData()) }
-
-func (f *guarded) SyncTo(n int64) (bool, error) {
-	full, err := f.File.SyncTo(n)
-	return full, f.g.pass(f.path, err)
-}
-
-// logFile is a write-ahead log that never fails. File is nil where it could not even be made.
-type logFile struct {
 	vfs.File
 	g *guard
 }
 
-// try does what still can be done, and notes where it ends.
-func (f *logFile) try(do func() error) {
-	if f.g.failed() != nil {
-		return
-	}
-	if err := do(); err != nil {
-		f.g.fail(err)
-	}
-}
-
-func (f *logFile) Write(p []byte) (int, error) {
-	f.try(func() error { _, err := f.File.Write(p); return err })
+func (f *guarded) Write(p []byte) (int, error) {
+	f.g.try(func() error { _, err := f.File.Write(p); return err })
 	return len(p), nil
 }
 
-func (f *logFile) Sync() error {
-	f.try(func() error { return f.File.Sync() })
+func (f *guarded) WriteAt(p []byte, at int64) (int, error) {
+	f.g.try(func() error { _, err := f.File.WriteAt(p, at); return err })
+	return len(p), nil
+}
+
+func (f *guarded) Sync() error {
+	f.g.try(f.File.Sync)
 	return nil
 }
 
-func (f *logFile) SyncData() error {
-	f.try(func() error { return f.File.SyncData() })
+func (f *guarded) SyncData() error {
+	f.g.try(f.File.SyncData)
 	return nil
 }
 
-func (f *logFile) SyncTo(n int64) (full bool, err error) {
-	f.try(func() (err error) { full, err = f.File.SyncTo(n); return err })
+func (f *guarded) SyncTo(n int64) (full bool, err error) {
+	f.g.try(func() (err error) { full, err = f.File.SyncTo(n); return err })
 	return full, nil
 }
 
-func (f *logFile) Preallocate(offset, length int64) error {
-	f.try(func() error { return f.File.Preallocate(offset, length) })
+func (f *guarded) Preallocate(at, n int64) error {
+	f.g.try(func() error { return f.File.Preallocate(at, n) })
 	return nil
 }
 
-func (f *logFile) Close() error {
-	if f.File == nil {
-		return nil
-	}
+func (f *guarded) Stat() (info vfs.FileInfo, _ error) {
+	info = noInfo{}
+	f.g.try(func() error {
+		found, err := f.File.Stat()
+		if err == nil {
+			info = found
+		}
+		return err
+	})
+	return info, nil
+}
+
+func (f *guarded) Close() error {
 	if err := f.File.Close(); err != nil {
 		f.g.fail(err)
 	}
 	return nil
 }
 
-func (f *logFile) Stat() (vfs.FileInfo, error) {
-	if f.File == nil {
-		return noFile{}, nil
-	}
-	return f.File.Stat()
-}
+// noFile stands for a file that could not be made. Nothing is written to it, and so nothing read.
+type noFile struct{}
 
-func (f *logFile) Fd() uintptr {
-	if f.File == nil {
-		return vfs.InvalidFd
-	}
-	return f.File.Fd()
-}
+func (noFile) Close() error                           { return nil }
+func (noFile) Read([]byte) (int, error)               { return 0, io.EOF }
+func (noFile) ReadAt([]byte, int64) (int, error)      { return 0, io.EOF }
+func (noFile) Write(p []byte) (int, error)            { return len(p), nil }
+func (noFile) WriteAt(p []byte, _ int64) (int, error) { return len(p), nil }
+func (noFile) Preallocate(int64, int64) error         { return nil }
+func (noFile) Stat() (vfs.FileInfo, error)            { return noInfo{}, nil }
+func (noFile) Sync() error                            { return nil }
+func (noFile) SyncTo(int64) (bool, error)             { return false, nil }
+func (noFile) SyncData() error                        { return nil }
+func (noFile) Prefetch(int64, int64) error            { return nil }
+func (noFile) Fd() uintptr                            { return vfs.InvalidFd }
 
-// noFile is what is known of a file that could not be made.
-type noFile struct{ vfs.FileInfo }
+// noInfo is what is known of such a file: it is empty.
+type noInfo struct{ vfs.FileInfo }
 
-func (noFile) Size() int64 { return 0 }
+func (noInfo) Size() int64 { return 0 }
 
 // Infof, Errorf and Fatalf make the guard Pebble's logger: what Pebble calls fatal is an error of this hour.
 

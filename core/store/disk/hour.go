@@ -8,7 +8,6 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/bloom"
 	"github.com/cockroachdb/pebble/v2/sstable"
-	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/zmesh/zmesh/core/name"
 )
@@ -41,13 +40,14 @@ type hour struct {
 
 // shared is what all hours use together.
 type shared struct {
-	cfg   *Config
-	cache *pebble.Cache
-	files *pebble.FileCache
+	cfg    *Config
+	cache  *pebble.Cache
+	files  *pebble.FileCache
+	failed chan struct{} // holds one when an hour has failed that was not looked at yet
 }
 
 func newShared(cfg *Config) shared {
-	return shared{cfg: cfg, cache: newCache(cfg), files: pebble.NewFileCache(1, cfg.OpenFiles)}
+	return shared{cfg: cfg, cache: newCache(cfg), files: pebble.NewFileCache(1, cfg.OpenFiles), failed: make(chan struct{}, 1)}
 }
 
 // sealedMemTable is the memory that Pebble takes for what is written to an hour, where nothing is written any more: else it would be 256 KiB
@@ -101,7 +101,7 @@ func (s *shared) options(g *guard, sealed, readOnly bool) *pebble.Options {
 
 // open opens h for reading and writing, or for reading only.
 func (s *shared) open(h *hour, readOnly bool) (err error) {
-	g := newGuard(s.cfg.FS, s.cfg.After)
+	g := newGuard(s.cfg.FS, h.dir, s.failed)
 	defer func() {
 		// Pebble panics on some damaged files; a damaged hour must not end the node.
 		if p := recover(); p != nil {
@@ -110,47 +110,32 @@ func (s *shared) open(h *hour, readOnly bool) (err error) {
 	}()
 	db, err := pebble.Open(h.dir, s.options(g, h.sealed, readOnly))
 	if err == nil && g.failed() != nil {
-		close(g.closing)
 		err = errors.Join(g.failed(), db.Close())
 	}
 	if err != nil {
-		return fmt.Errorf("open hour %s: %w", h.dir, err)
+		return fmt.Errorf("open hour %s: %w", h.dir, errors.Join(g.failed(), err))
 	}
 	h.db, h.guard = db, g
 	return nil
-}
-
-// room tells whether the disk takes what Pebble may have to flush when it opens h: on a full disk it would not come back from that. What this
-// cannot foresee is a disk that fails the MANIFEST and no other file: then nothing more is written until the node starts again, and the
-// guard keeps Pebble's attempts apart.
-func (s *shared) room(h *hour) error {
-	if h.sealed {
-		return nil
-	}
-	fs, path := s.cfg.FS, s.cfg.FS.PathJoin(h.dir, "ROOM")
-	f, err := fs.Create(path, vfs.WriteCategoryUnspecified)
-	if err != nil {
-		return err
-	}
-	size := int64(s.cfg.MemTableBytes)
-	_, err = f.Write(make([]byte, size))
-	_, err2 := f.SyncTo(size)
-	return errors.Join(err, err2, f.SyncData(), f.Sync(), f.Close(), fs.Remove(path))
 }
 
 // openFor opens h for what it is there for. One that should be written to and cannot be is opened for reading, and the error given all
 // the same.
 func (s *shared) openFor(h *hour) error {
 	h.stuck = false
-	err := s.room(h)
-	if err == nil {
-		err = s.open(h, h.sealed)
-	}
+	err := s.open(h, h.sealed)
 	if err == nil || h.sealed || s.open(h, true) != nil {
 		return err
 	}
 	h.stuck = true
 	return err
+}
+
+// freeze opens an hour that has failed for reading only, with what is on the disk of it.
+func (s *shared) freeze(h *hour) error {
+	_ = h.close() // it failed; what it says now is of no use
+	h.stuck = true
+	return s.open(h, true)
 }
 
 // close closes h. What an hour that failed says then is of no use.
@@ -163,7 +148,6 @@ func (h *hour) close() (err error) {
 			err = fmt.Errorf("close hour %s: %v", h.dir, p)
 		}
 	}()
-	close(h.guard.closing)
 	for _, it := range h.idle {
 		err = errors.Join(err, it.Close())
 	}

@@ -31,7 +31,7 @@ func openNaive(tb testing.TB, dir string, cfg Config) *naive {
 	cache := newCache(&cfg)
 	defer cache.Unref()
 	db, err := pebble.Open(dir, &pebble.Options{
-		FS: vfs.Default, Cache: cache, MemTableSize: cfg.MemTableBytes, FormatMajorVersion: pebble.FormatNewest, Logger: newGuard(vfs.Default, cfg.After),
+		FS: vfs.Default, Cache: cache, MemTableSize: cfg.MemTableBytes, FormatMajorVersion: pebble.FormatNewest, Logger: newGuard(vfs.Default, dir, nil),
 	})
 	if err != nil {
 		tb.Fatal(err)

@@ -71,7 +71,6 @@ func randomLife(t *testing.T, seed uint64) {
 	w := &world{t: t, rng: rand.New(rand.NewPCG(seed, 1)), fail: &failing{}, seqs: map[name.Key]uint32{}, kept: map[number]time.Duration{}, newest: map[name.Key]uint32{}}
 	w.set = settings{fs: errorfs.Wrap(vfs.NewMem(), w.fail), workers: 1 + int(seed%3), shard: store.Config{Class: store.Durable, LogBytes: 32 << 10}}
 	w.set.clock = newClock()
-	w.set.clock.eager = flushPause // nobody lets time go by while a failing disk is waited for
 	w.set.disk = Config{MemTableBytes: 64 << 10}
 	w.node = w.set.start(t)
 	for range 120 {

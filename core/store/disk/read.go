@@ -174,10 +174,13 @@ func contentAt(it *pebble.Iterator) (content, error) {
 	return parseContent(extOf(key), it.Value())
 }
 
-// failed reports an error of reading.
+// failed reports an error of reading. Of an hour that has failed to be written not all can be read until it is opened again.
 func (s *Store) failed(h *hour, err error) {
-	if err != nil {
-		s.stats.readErrors.Add(1)
+	if err == nil {
+		return
+	}
+	s.stats.readErrors.Add(1)
+	if h.db == nil || h.sealed || h.guard.failed() == nil {
 		s.cfg.Event(Event{Kind: ReadFailed, Dir: h.dir, Err: err})
 	}
 }

@@ -43,21 +43,53 @@ func (s *Store) full(h *hour) bool {
 }
 
 // reopen closes the hours that failed and opens them again: the active one, what is kept, and those that are not sealed yet. Those that
-// cannot be opened for writing can still be read.
-func (s *Store) reopen() error {
+// cannot be opened for writing can still be read; the active one's error is given.
+func (s *Store) reopen() (err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var err error
 	for _, h := range s.hours {
 		if h.db != nil && !h.stuck && (h.sealed || h.guard.failed() == nil) || !h.sealing.TryLock() {
 			continue
 		}
 		_ = h.close() // it failed; what it says now is of no use
-		err = errors.Join(err, s.shared.openFor(h))
+		if failed := s.shared.openFor(h); h == s.active {
+			err = failed
+		}
 		h.sealing.Unlock()
 	}
 	s.wantSeal()
 	return err
+}
+
+// beginInstead begins another hour where the active one cannot be written to, for it may be this one's files alone that are bad. That is done
+// for one at a time: on a disk that takes a little now and then, hours that are hardly begun must not push the others out.
+func (s *Store) beginInstead() error {
+	s.mu.RLock() // the sealer may open one again
+	bad := 0
+	for _, h := range s.hours {
+		if h.number > 0 && (h.stuck || h.db == nil) {
+			bad++
+		}
+	}
+	s.mu.RUnlock()
+	if bad > 1 {
+		return errBroken
+	}
+	return s.beginHour()
+}
+
+// freeze opens the hours that failed for reading only, so that what is on the disk of them can be read until they are opened again for
+// writing. One that is being sealed is the sealer's.
+func (s *Store) freeze() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, h := range s.hours {
+		if h.db == nil || h.stuck || h.sealed || h.guard.failed() == nil || !h.sealing.TryLock() {
+			continue
+		}
+		s.failed(h, s.shared.freeze(h))
+		h.sealing.Unlock()
+	}
 }
 
 // retire removes the hours that are past their retention, and the oldest ones while there are too many or the folder is

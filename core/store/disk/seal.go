@@ -86,6 +86,11 @@ func (s *Store) unsealed() *hour {
 
 func (s *Store) seal(h *hour) error {
 	if err := compact(h); err != nil {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if h.guard.failed() != nil {
+			err = errors.Join(err, s.shared.freeze(h))
+		}
 		return fmt.Errorf("seal hour %s: %w", h.dir, err)
 	}
 	if err := s.writeFile(h.dir, sealedName, ""); err != nil {
@@ -119,23 +124,12 @@ func compact(h *hour) (err error) {
 			err = errors.Join(h.guard.failed(), fmt.Errorf("pebble: %v", p))
 		}
 	}()
-	// Pebble tries a flush that fails again for ever: then this ends, and the hour is opened again.
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	broken := h.guard.broken
-	go func() {
-		select {
-		case <-broken:
-			cancel()
-		case <-ctx.Done():
-		}
-	}()
 	last := pointerKey(pointerKeyMax)
-	if err := h.db.Compact(ctx, contentKey(0, 0), last, false); err != nil {
+	if err := h.db.Compact(context.Background(), contentKey(0, 0), last, false); err != nil {
 		return errors.Join(err, h.guard.failed())
 	}
 	if err := h.pointAll(); err != nil { // now that there is one level to look through
 		return err
 	}
-	return errors.Join(h.db.Compact(ctx, pointerKey(0), last, false), h.guard.failed())
+	return errors.Join(h.db.Compact(context.Background(), pointerKey(0), last, false), h.guard.failed())
 }

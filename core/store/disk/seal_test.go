@@ -155,7 +155,7 @@ func makeFormat1(t *testing.T, fs vfs.FS, wall int64) (dir string) {
 		_, err = io.WriteString(f, text)
 		must(errors.Join(err, f.Sync(), f.Close()))
 	}
-	db, err := pebble.Open(dir, &pebble.Options{FS: fs, FormatMajorVersion: pebble.FormatNewest, Logger: newGuard(fs, nil)})
+	db, err := pebble.Open(dir, &pebble.Options{FS: fs, FormatMajorVersion: pebble.FormatNewest, Logger: newGuard(fs, dir, nil)})
 	must(err)
 	for _, c := range []struct {
 		seq, newest uint32
