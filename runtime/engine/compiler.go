@@ -63,7 +63,7 @@ func (o *Options) cached(ctx context.Context, code []byte, m *Manifest) (dir str
 	}
 	h := sha256.New()
 	fmt.Fprintf(h, "%d %d %t\n", o.pages(m), o.initial(), o.Unmetered)
-	h.Write(code)
+	writeCode(h, code)
 	dir = filepath.Join(o.CacheDir, hex.EncodeToString(h.Sum(nil)[:16]))
 	if o.Compiler != nil && maker() != "" {
 		metered = wholeCode(dir, maker())
@@ -80,6 +80,20 @@ func (o *Options) cached(ctx context.Context, code []byte, m *Manifest) (dir str
 	}
 	prune(o.CacheDir, dir)
 	return dir, metered, nil
+}
+
+// writeCode writes what of a module decides its machine code: all but the custom sections, so that one whose manifest alone has changed is not
+// compiled again. parse has read the sections.
+func writeCode(w io.Writer, code []byte) {
+	for r := (reader{buf: code, pos: 8}); r.pos < len(code); {
+		at, id := r.pos, r.byte()
+		if r.bytes(r.u32()); r.bad {
+			return
+		}
+		if id != sectionCustom {
+			_, _ = w.Write(code[at:r.pos]) // a hash takes it
+		}
+	}
 }
 
 // codeIn lists the files with machine code in a module's folder: wazero has a folder in it for each of its versions.

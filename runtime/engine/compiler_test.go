@@ -57,6 +57,35 @@ func TestCompiledInAChild(t *testing.T) {
 	}
 }
 
+// A module whose manifest alone has changed is not compiled again; one whose code has is.
+func TestAnotherManifestIsNoOtherCode(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("what tells processors apart is known on Linux only: elsewhere each start asks a compiling process")
+	}
+	dir := filepath.Join(t.TempDir(), "cache")
+	digest := func(g *wasmtest.Guest, c *Compiler) (string, error) {
+		m, err := Load(t.Context(), g.Bytes(), Options{CacheDir: dir, Compiler: c})
+		if err != nil {
+			return "", err
+		}
+		return m.Digest, m.Close()
+	}
+	first, err := digest(&wasmtest.Guest{}, self())
+	if err != nil {
+		t.Fatal(err)
+	}
+	nobody := &Compiler{Command: []string{"no-such-program"}}
+	if second, err := digest(&wasmtest.Guest{Manifest: map[string]any{"version": "1.0.1"}}, nobody); err != nil || second == first {
+		t.Errorf("%s after %s, %v", second, first, err)
+	}
+	if _, err := digest(&wasmtest.Guest{Process: wasmtest.Const(0)}, nobody); err == nil {
+		t.Error("other code was in the cache")
+	}
+	if _, err := digest(&wasmtest.Guest{Manifest: map[string]any{"memory": 1 << 20}}, nobody); err == nil {
+		t.Error("code for another memory was in the cache")
+	}
+}
+
 // What nobody may compile here is not: with a program that does nothing there is no code.
 func TestNothingIsCompiledHere(t *testing.T) {
 	for _, command := range [][]string{{"no-such-program"}, {os.Args[0], "-test.run=^$"}} {

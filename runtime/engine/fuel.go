@@ -11,8 +11,8 @@ import (
 
 // slice is how many units of fuel a guest has at most before it comes back to the host for more. Machine code of a guest cannot be interrupted,
 // so whoever stops the world, a garbage collection of the process above all, waits for it; a host function is Go, where it can be.
-// So many units are less than 0.1 ms of ordinary code and 4 ms where every load misses the caches; to come back takes some 0.1 µs.
-const slice = 250_000
+// So many units are less than 0.4 ms of ordinary code and 16 ms where every load misses the caches; to come back takes 0.3 µs.
+const slice = 1_000_000
 
 // refillName is the import that a metered guest calls when its slice is used up. Every guest has it.
 const refillName = abi.ImportModule + "." + abi.ImportFeatures

@@ -10,7 +10,7 @@
 // With [Options.Refill] a guest without fuel calls the host, which gives it more or ends the call. So a long budget can be given in slices: machine code
 // cannot be interrupted, and a guest comes back to where it can. At a loop's header the charge is taken back and the loop begun
 // again, rather than gone on with: what follows has one way to it then, and the compiler keeps what it has in registers. (A
-// decision in Go takes 1.10 times as long as without a meter, and 1.31 with two ways; 1.07 where no fuel is a trap.) After memory.grow the host
+// decision in Go takes 1.11 times as long as without a meter, and 1.31 with two ways; 1.07 where no fuel is a trap.) After memory.grow the host
 // is called too, to touch what is new.
 //
 // # Where it is charged
