@@ -56,6 +56,7 @@ func TestPluginMetricsAndLimits(t *testing.T) {
 		}
 		cancel()
 	}
+	until(t, "both were decided", func() bool { return w.host.Plugins()[0].Calls >= 2 })
 	resp, err := http.Get("http://" + address + "/metrics")
 	if err != nil {
 		t.Fatal(err)

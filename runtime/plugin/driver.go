@@ -233,7 +233,7 @@ func (d *DriverLink) Close() {
 // add puts an instance into a place that is new.
 func (c *seats) add(p *place, i *engine.Instance) {
 	c.mu.Lock()
-	c.places = append(c.places, p)
+	c.places = append(slices.Clone(c.places), p)
 	c.mu.Unlock()
 	p.current.Store(c.seat(i))
 }

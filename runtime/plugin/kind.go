@@ -66,7 +66,7 @@ type trade interface {
 // trades are the kinds that this host runs.
 var trades = map[Kind]trade{KindStrategy: strategyTrade{}, KindDecoder: decoderTrade{}, KindDriver: driverTrade{}}
 
-// crew is the instances of one version of a plugin. Its methods are called with the plugin's lock held.
+// crew is the instances of one version of a plugin. Its methods are called with the plugin's lock held, but for watch.
 type crew interface {
 	// begin lets whoever comes from now on work with it. The crew before is whole until close.
 	begin()
@@ -84,7 +84,7 @@ type crew interface {
 	tend(ctx context.Context, now time.Time)
 
 	// watch gives how many calls are found to last longer than the plugin's call_time, each once, and expires those that last far longer. It
-	// is called every watchEvery; late says that it comes late.
+	// is called every watchEvery, by one goroutine; late says that it comes late.
 	watch(late bool) (slow int)
 
 	// tell adds its counts to a status.

@@ -78,7 +78,8 @@ type loaded struct {
 	pause    time.Duration          // the last one in quarantine
 	until    time.Time              // when it ends
 	resumed  time.Time              // when the last one ended
-	saidSlow time.Time
+
+	saidSlow time.Time // of who watches
 
 	calls, traps, swaps, returned, recycled atomic.Uint64 // calls and traps of pools; what has places counts there
 	skipped                                 atomic.Uint64

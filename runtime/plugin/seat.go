@@ -27,10 +27,12 @@ type seat struct {
 	input   uint64                        // key of the input at hand, set by who has a trap to report; 0: none
 
 	// Of the Manager, with the plugin's lock held.
-	known  bool          // it has been looked at
-	before uint64        // calls of its place when it was last looked at
-	slept  time.Time     // when the idle hook last ran
-	looked time.Time     // when its memory and age were looked at
+	known  bool      // it has been looked at
+	before uint64    // calls of its place when it was last looked at
+	slept  time.Time // when the idle hook last ran
+	looked time.Time // when its memory and age were looked at
+
+	// Of who watches.
 	seen   uint64        // calls of its place when watch last came
 	lasted time.Duration // how long it has been at the same call
 }
@@ -143,7 +145,7 @@ func (p *place) replace(s *seat, cause error) {
 type seats struct {
 	plugin  *loaded
 	version *version
-	mu      sync.Mutex // of places, for who tells of them without the plugin's lock
+	mu      sync.Mutex // of places, for who looks at them without the plugin's lock
 	places  []*place
 	first   []*seat // of each place, until begin
 	begun   []*seat // which close retires

@@ -129,7 +129,10 @@ func (c *seats) renew(ctx context.Context, p *place, s *seat) {
 // watch implements [crew]. A call is known by the number of its place; nothing is measured on its way.
 func (c *seats) watch(late bool) (slow int) {
 	limit := c.plugin.spec.Limits.callTime()
-	for _, p := range c.places {
+	c.mu.Lock()
+	places := c.places // add and remove put another list in its place
+	c.mu.Unlock()
+	for _, p := range places {
 		s := p.current.Load()
 		if s == nil {
 			continue
@@ -181,11 +184,8 @@ func (m *Manager) watch() {
 	}
 }
 
+// watch takes no lock of the plugin: it comes as often as tend does, which would find it taken and look again later.
 func (p *loaded) watch(late bool) {
-	if !p.mu.TryLock() { // it is being swapped, which will end the calls that are under way
-		return
-	}
-	defer p.mu.Unlock()
 	l := p.live.Load()
 	if l == nil {
 		return
@@ -195,7 +195,7 @@ func (p *loaded) watch(late bool) {
 	}
 }
 
-// tooSlow counts a call that took too long, and says so once a minute. p.mu is held.
+// tooSlow counts a call that took too long, and says so once a minute. Only watch calls it.
 func (p *loaded) tooSlow(v *version) {
 	p.account.Hit(engine.LimitCallTime)
 	if now := p.manager.opt.Now(); now.Sub(p.saidSlow) >= time.Minute {
