@@ -2,6 +2,8 @@ package driver
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"time"
 
 	"github.com/zmesh/zmesh/core/drop"
@@ -46,6 +48,17 @@ func (t *Traits) Limit(f *forward.FaceConfig) {
 	if t.Broadcast {
 		f.Broadcast, f.Hello = true, false
 	}
+}
+
+// Fits tells why a driver cannot work on a transport; nil if it can.
+func (t *Traits) Fits(on Transport) error {
+	switch {
+	case on != UDP && !t.Stream:
+		return fmt.Errorf("its driver works on datagrams only, and %s is a stream of bytes: use the transport udp", on)
+	case on == UDP && !t.Datagram:
+		return errors.New("its driver works on streams of bytes only: use the transport tcp, unix or serial")
+	}
+	return nil
 }
 
 // airtime is how long the medium takes for n bytes.

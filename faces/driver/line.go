@@ -141,11 +141,10 @@ func (l *Line) open(ctx context.Context) error {
 // check holds what the driver declares against the transport.
 func (l *Line) check() error {
 	t := l.cfg.Transport
+	if err := l.traits.Fits(t); err != nil {
+		return err
+	}
 	switch {
-	case t != UDP && !l.traits.Stream:
-		return fmt.Errorf("its driver works on datagrams only, and %s is a stream of bytes: use the transport udp", t)
-	case t == UDP && !l.traits.Datagram:
-		return errors.New("its driver works on streams of bytes only: use the transport tcp, unix or serial")
 	case t == Serial && l.cfg.Listen != "" || (l.cfg.Listen == "") == (l.cfg.Remote == ""):
 		return fmt.Errorf("a line by %s with listen %q and remote %q cannot be", t, l.cfg.Listen, l.cfg.Remote)
 	}

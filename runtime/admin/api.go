@@ -21,6 +21,14 @@ type Status struct {
 	Totals    Totals            `json:"totals"`
 	Drops     map[string]uint64 `json:"drops"` // by reason, over all faces; those that are 0 are left out
 	Store     Store             `json:"store"`
+
+	PluginJournal PluginJournal `json:"plugin_journal"`
+}
+
+// PluginJournal is how the journal of the plugins stands.
+type PluginJournal struct {
+	Lost    uint64 `json:"lost"`              // steps since the start that are not on disk
+	Problem string `json:"problem,omitempty"` // why the last one is not
 }
 
 // Tables are the sizes of a node's tables.

@@ -49,7 +49,7 @@ func newLoader(path string) *loader {
 
 func (l *loader) result() (*Config, error) {
 	if len(l.mistakes) > 0 {
-		return nil, l.mistakes.sorted(l.cfg.File)
+		return nil, l.mistakes.Sorted(l.cfg.File)
 	}
 	return l.cfg, nil
 }

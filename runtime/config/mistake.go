@@ -31,8 +31,8 @@ func (m Mistakes) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// sorted puts the main file first, then by file and line, and takes out what is there twice.
-func (m Mistakes) sorted(first string) Mistakes {
+// Sorted puts the main file first, then by file and line, and takes out what is there twice.
+func (m Mistakes) Sorted(first string) Mistakes {
 	slices.SortStableFunc(m, func(a, b Mistake) int {
 		if (a.File == first) != (b.File == first) {
 			if a.File == first {

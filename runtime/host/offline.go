@@ -2,12 +2,15 @@ package host
 
 import (
 	"context"
+	"fmt"
+	"os"
 	"path/filepath"
 	"time"
 
 	"github.com/zmesh/zmesh/core/store/disk"
 	"github.com/zmesh/zmesh/runtime/admin"
 	"github.com/zmesh/zmesh/runtime/config"
+	"github.com/zmesh/zmesh/runtime/plugin"
 )
 
 // diskConfig is the store on disk of a configuration, but for what only a running node has.
@@ -36,4 +39,14 @@ func RestoreStore(cfg *config.Config, from string) (hours int, err error) {
 	}
 	defer lock.Close()
 	return disk.Restore(diskConfig(cfg, time.Now()), from)
+}
+
+// ReadPluginJournal reads the journal of a node that does not run, and gives its file.
+func ReadPluginJournal(cfg *config.Config) (list []admin.PluginEntry, file string, err error) {
+	file = journalFile(cfg)
+	if _, err := os.Stat(file); err != nil {
+		return nil, file, fmt.Errorf("journal: %w", err)
+	}
+	journal, err := plugin.ReadJournal(file)
+	return entries(journal), file, err
 }

@@ -25,11 +25,11 @@ func (h *Host) loadPlugins(ctx context.Context) (err error) {
 	cfg := h.cfg.Load()
 	h.plugins, err = plugin.NewManager(plugin.Options{
 		Workers: cfg.Node.Workers, CacheDir: filepath.Join(cfg.Node.DataDir, "compiled"), Compiler: h.compiler,
-		JournalFile: filepath.Join(cfg.Node.DataDir, "plugins", "journal.jsonl"),
+		JournalFile: journalFile(cfg),
 		Log:         func(name, level, text string) { h.log.Info().Str("plugin", name).Str("level", level).Msg(text) },
 		Journal: func(e plugin.Entry) {
 			h.log.Info().Str("plugin", e.Plugin).Str("who", e.Who).Str("digest", e.Digest).Str("from", e.From).Str("why", e.Why).Msg("plugin " + e.What)
-			if err := h.plugins.JournalTrouble(); err != nil {
+			if _, err := h.plugins.JournalTrouble(); err != nil {
 				h.log.Error().Err(err).Msg("the plugins' journal cannot be written to disk: the last steps are in memory only")
 			}
 		},
@@ -60,8 +60,10 @@ func (h *Host) loadPlugins(ctx context.Context) (err error) {
 
 // trusted refuses modules from outside of the binary where [plugins_trust] asks for signatures: this version cannot check any,
 // and to load one unchecked would be the opposite of what was asked for.
-func (h *Host) trusted(builtin bool) error {
-	if builtin || h.cfg.Load().Trust == nil {
+func (h *Host) trusted(builtin bool) error { return trusted(h.cfg.Load(), builtin) }
+
+func trusted(cfg *config.Config, builtin bool) error {
+	if builtin || cfg.Trust == nil {
 		return nil
 	}
 	return errors.New("[plugins_trust] asks for a signature, which this version cannot check: use a built-in plugin, or remove the table")
@@ -70,11 +72,15 @@ func (h *Host) trusted(builtin bool) error {
 func (h *Host) loadPlugin(ctx context.Context, p *config.Plugin) error {
 	ctx, cancel := context.WithTimeout(plugin.As(ctx, "configuration"), loadTime)
 	defer cancel()
-	spec := plugin.Spec{Name: p.Name, Source: plugin.Source{Path: p.Path, Builtin: p.Builtin}, Grants: p.Grant, Config: p.Config, Limits: limitsOf(&p.Limits)}
-	if err := h.plugins.Load(ctx, spec); err != nil {
+	if err := h.plugins.Load(ctx, specOf(p)); err != nil {
 		return fmt.Errorf("%s: plugin %q: %w", p.Pos, p.Name, err)
 	}
 	return nil
+}
+
+// specOf is what a plugin of the configuration is loaded with.
+func specOf(p *config.Plugin) plugin.Spec {
+	return plugin.Spec{Name: p.Name, Source: plugin.Source{Path: p.Path, Builtin: p.Builtin}, Grants: p.Grant, Config: p.Config, Limits: limitsOf(&p.Limits)}
 }
 
 // limitsOf are the limits of a configuration as the plugins' package has them.
@@ -100,13 +106,29 @@ func (h *Host) Plugins() []admin.Plugin {
 	return list
 }
 
+// journalFile is where the journal of a node's plugins is.
+func journalFile(cfg *config.Config) string {
+	return filepath.Join(cfg.Node.DataDir, "plugins", "journal.jsonl")
+}
+
 // PluginJournal implements admin.Node.
-func (h *Host) PluginJournal() []admin.PluginEntry {
+func (h *Host) PluginJournal() []admin.PluginEntry { return entries(h.plugins.Journal()) }
+
+func entries(journal []plugin.Entry) []admin.PluginEntry {
 	list := []admin.PluginEntry{}
-	for _, e := range h.plugins.Journal() {
+	for _, e := range journal {
 		list = append(list, admin.PluginEntry(e))
 	}
 	return list
+}
+
+// journalStatus is how the journal stands.
+func (h *Host) journalStatus() (j admin.PluginJournal) {
+	lost, err := h.plugins.JournalTrouble()
+	if j.Lost = lost; err != nil {
+		j.Problem = err.Error()
+	}
+	return j
 }
 
 // RollbackPlugin implements admin.Node.

@@ -1,8 +1,11 @@
 package host_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -77,5 +80,43 @@ func TestFailingVersionReturnsByItself(t *testing.T) {
 	}
 	if n := len(w.host.PluginJournal()); n != entries {
 		t.Errorf("%d entries after a restart, want %d", n, entries)
+	}
+}
+
+// A journal that cannot be written is told where an operator looks, and the steps are done all the same.
+func TestJournalThatCannotBeWritten(t *testing.T) {
+	w := newWorld(t, nodeText(inMemory, lanFace))
+	file := filepath.Join(filepath.Dir(w.file), "data", "plugins", "journal.jsonl")
+	w.stop()
+	if err := os.WriteFile(file, bytes.Repeat([]byte("{}\n"), 1<<20/3), 0o600); err != nil { // nearly full
+		t.Fatal(err)
+	}
+	if err := w.start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { w.stop() }()
+	if j := w.host.Status().PluginJournal; j != (admin.PluginJournal{}) {
+		t.Errorf("%+v before anything happened", j)
+	}
+	if err := os.Mkdir(file+".1", 0o700); err != nil { // so it cannot be moved aside
+		t.Fatal(err)
+	}
+	if err := w.host.LoadPlugin(admin.PluginLoad{Name: "s", From: "one.wasm", Module: good().Bytes()}); err != nil {
+		t.Fatal(err)
+	}
+	if j := w.host.Status().PluginJournal; j.Lost != 1 || !strings.Contains(j.Problem, "journal.jsonl") {
+		t.Errorf("%+v", j)
+	}
+	if err := os.Remove(file + ".1"); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.host.UnloadPlugin(admin.PluginName{Name: "s"}); err != nil {
+		t.Fatal(err)
+	}
+	if j := w.host.Status().PluginJournal; j.Lost != 1 || j.Problem != "" {
+		t.Errorf("%+v after it could be written again", j)
+	}
+	if list := w.host.PluginJournal(); len(list) != 2 {
+		t.Errorf("%+v", list)
 	}
 }

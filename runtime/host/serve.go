@@ -118,6 +118,7 @@ var (
 	descLimits  = desc("plugin_limit_hits_total", "How often a plugin met one of its limits.", "plugin", "limit")
 	descCount   = desc("plugin_count_total", "What a plugin counts.", "plugin", "name")
 	descGauge   = desc("plugin_gauge", "What a plugin measures.", "plugin", "name")
+	descJournal = desc("plugin_journal_lost_total", "Steps of plugins that could not be written to the journal on disk.")
 	descNotKept = desc("store_not_kept_total", "Contents that were forwarded and not stored, by cause.", "cause")
 	descMirror  = desc("mirror", "How far a mirror has come: names, contents copied, numbers behind and lost.", "prefix", "of")
 )
@@ -185,6 +186,7 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 		gauge(descMirror, float64(m.Behind), m.Prefix, "behind")
 		gauge(descMirror, float64(m.Lost), m.Prefix, "lost")
 	}
+	count(descJournal, s.PluginJournal.Lost)
 	for _, p := range c.h.plugins.List() {
 		for limit, n := range p.Limits {
 			count(descLimits, n, p.Name, limit)

@@ -29,6 +29,7 @@ func (h *Host) Status() admin.Status {
 		Name: cfg.Node.Name, ID: fmt.Sprintf("%08x", cfg.Node.ID), NetID: fmt.Sprintf("%08x", cfg.Node.NetID),
 		Naming: cfg.Own().Naming().String(), Version: Version(), Boot: h.boot, Uptime: now.Mono, Workers: h.node.Workers(),
 		Memory: mem.HeapInuse, Routes: len(h.node.Routes(now)), Drops: map[string]uint64{}, Store: h.Store(),
+		PluginJournal: h.journalStatus(),
 	}
 	h.node.Faces(func(*forward.Face) { s.Faces++ })
 	for _, c := range h.totals() {

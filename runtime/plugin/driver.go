@@ -56,7 +56,7 @@ func (driverTrade) crew(ctx context.Context, p *loaded, v *version, first *engin
 	places := make([]*place, len(c.links))
 	for k, d := range c.links {
 		places[k] = &d.place
-		if t := traitsOf(v); t != d.traits {
+		if t := traitsOf(v.module.Manifest); t != d.traits {
 			first.Close()
 			return nil, fmt.Errorf("it declares other links (%+v) than those that are open (%+v): close the faces first", t, d.traits)
 		}
@@ -93,9 +93,9 @@ func (m *Manager) linksOf(name string) []*DriverLink {
 	return m.links[name]
 }
 
-// traitsOf is what a version declares.
-func traitsOf(v *version) driver.Traits {
-	d := v.module.Manifest.Driver
+// traitsOf is what a driver declares.
+func traitsOf(m *engine.Manifest) driver.Traits {
+	d := m.Driver
 	return driver.Traits{
 		MTU: d.MTU, Stream: slices.Contains(d.Transports, engine.TransportStream), Datagram: slices.Contains(d.Transports, engine.TransportDatagram),
 		Broadcast: d.Broadcast, HalfDuplex: d.HalfDuplex, Turnaround: time.Duration(d.Turnaround) * time.Millisecond,
@@ -126,7 +126,7 @@ func (m *Manager) Driver(ctx context.Context, name string) (*DriverLink, error) 
 	if err != nil {
 		return nil, fmt.Errorf("driver %q: %w", name, err)
 	}
-	d := &DriverLink{manager: m, name: name, traits: traitsOf(l.version), filled: make(chan struct{}, 1), patient: true}
+	d := &DriverLink{manager: m, name: name, traits: traitsOf(l.version.module.Manifest), filled: make(chan struct{}, 1), patient: true}
 	c.add(&d.place, i)
 	c.links = append(c.links, d)
 	m.mu.Lock()

@@ -78,12 +78,12 @@ func (m *Manager) Journal() []Entry {
 	return append([]Entry(nil), m.journal.list...)
 }
 
-// JournalTrouble is why the journal could not be written to disk the last time; nil if it was.
-func (m *Manager) JournalTrouble() error {
+// JournalTrouble is how many steps since the start are not in the journal on disk, and why the last one is not; nil if it is.
+func (m *Manager) JournalTrouble() (lost uint64, err error) {
 	m.journal.mu.Lock()
 	defer m.journal.mu.Unlock()
 	if m.journal.file == nil {
-		return nil
+		return 0, nil
 	}
-	return m.journal.file.trouble
+	return m.journal.file.lost, m.journal.file.trouble
 }

@@ -19,7 +19,8 @@ type journalFile struct {
 	f       *os.File // nil: it could not be opened again
 	size    int64
 	max     int64
-	trouble error // of the last entry
+	trouble error  // of the last entry
+	lost    uint64 // entries that are not on disk
 }
 
 const maxJournal = 1 << 20
@@ -77,7 +78,9 @@ func (j *journalFile) add(e *Entry) {
 	if err == nil {
 		err = j.write(append(line, '\n'))
 	}
-	j.trouble = err
+	if j.trouble = err; err != nil {
+		j.lost++
+	}
 }
 
 func (j *journalFile) write(line []byte) error {

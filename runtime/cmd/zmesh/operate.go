@@ -132,6 +132,9 @@ func (e *env) statusCommand() *cobra.Command {
 				fmt.Fprintf(e.out, "mirror    %s\n", mirrorText(&m))
 			}
 			fmt.Fprintf(e.out, "dropped   %s\n", counts(s.Drops))
+			if s.PluginJournal.Lost > 0 {
+				fmt.Fprintln(e.out, journalText(s.PluginJournal))
+			}
 		})
 	}}
 	cmd.Flags().BoolVar(&perf, "perf", false, "show where its time goes: by stage for each frame, and by socket")

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -11,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/zmesh/zmesh/runtime/admin"
+	"github.com/zmesh/zmesh/runtime/host"
 	"github.com/zmesh/zmesh/runtime/plugin"
 )
 
@@ -30,6 +33,7 @@ func (e *env) pluginList() *cobra.Command {
 						or(hits(p.Limits), "-"), p.Source)
 				}
 			})
+			e.journalTrouble(c.Context())
 			for _, p := range list {
 				if t := p.LastTrap; t != nil {
 					fmt.Fprintf(e.out, "%s: last trap %s of %s: %s\n", p.Name, t.Time.Format(time.RFC3339), short(t.Digest), t.Why)
@@ -37,6 +41,22 @@ func (e *env) pluginList() *cobra.Command {
 			}
 		})
 	}}
+}
+
+// journalTrouble tells of steps that are not in the journal on disk. A node that does not answer this has answered what was asked.
+func (e *env) journalTrouble(ctx context.Context) {
+	a, err := e.client()
+	if err != nil {
+		return
+	}
+	var s admin.Status
+	if a.Get(ctx, "/v1/status", &s) == nil && s.PluginJournal.Lost > 0 {
+		fmt.Fprintln(e.out, journalText(s.PluginJournal))
+	}
+}
+
+func journalText(j admin.PluginJournal) string {
+	return fmt.Sprintf("journal: %d steps are not on disk; %s", j.Lost, or(j.Problem, "the last one is"))
 }
 
 // short is the beginning of a digest, by which people tell versions.
@@ -81,17 +101,16 @@ func (e *env) pluginUnload() *cobra.Command {
 
 func (e *env) pluginJournal() *cobra.Command {
 	return &cobra.Command{
-		Use: "journal [NAME]", Short: "What happened to the plugins of a running node: when, by whom, from what to what, why", Args: cobra.MaximumNArgs(1),
+		Use: "journal [NAME]", Short: "What happened to the plugins of a node: when, by whom, from what to what, why", Args: cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			a, err := e.client()
+			list, err := e.journal(c.Context())
 			if err != nil {
 				return err
 			}
-			var list []admin.PluginEntry
-			if err := a.Get(c.Context(), "/v1/plugins/journal", &list); err != nil {
-				return err
-			}
 			list = slices.DeleteFunc(list, func(x admin.PluginEntry) bool { return len(args) == 1 && x.Plugin != args[0] })
+			if len(list) == 0 && len(args) == 1 {
+				return fmt.Errorf("%w: the journal has nothing about %q", errNothing, args[0])
+			}
 			if e.json {
 				return e.printJSON(list)
 			}
@@ -103,6 +122,28 @@ func (e *env) pluginJournal() *cobra.Command {
 			return nil
 		},
 	}
+}
+
+// journal asks the node for its journal. Where --config names a node that does not run, it is read from its data folder.
+func (e *env) journal(ctx context.Context) (list []admin.PluginEntry, err error) {
+	a, err := e.client()
+	if err != nil {
+		return nil, err
+	}
+	err = a.Get(ctx, "/v1/plugins/journal", &list)
+	if !errors.Is(err, admin.ErrUnreachable) || e.admin != "" {
+		return list, err
+	}
+	cfg, wrong := e.load()
+	if wrong != nil {
+		return nil, wrong
+	}
+	list, file, wrong := host.ReadPluginJournal(cfg)
+	if wrong != nil {
+		return nil, fmt.Errorf("%w; %w", err, wrong)
+	}
+	fmt.Fprintf(e.errOut, "zmesh: the node does not run: this is from %s\n", file)
+	return list, nil
 }
 
 // module reads what an operator names: a file, whose bytes go to the node, or builtin:NAME.

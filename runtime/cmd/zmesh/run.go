@@ -88,6 +88,9 @@ func (e *env) checkCommand() *cobra.Command {
 		Short: "Validate a configuration: every mistake with its file and line",
 		RunE: func(*cobra.Command, []string) error {
 			cfg, err := e.load()
+			if err == nil {
+				err = host.CheckPlugins(cfg)
+			}
 			if e.json {
 				return errors.Join(e.checked(cfg, err), err)
 			}
