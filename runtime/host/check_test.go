@@ -32,7 +32,9 @@ func TestCheckPlugins(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "text.wasm"), []byte("no module"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	entry := func(path, more string) string { return fmt.Sprintf("[[plugins]]\nname = \"p\"\npath = %q\n%s", path, more) }
+	entry := func(path, more string) string {
+		return fmt.Sprintf("[[plugins]]\nname = \"p\"\npath = %q\n%s", path, more)
+	}
 	const strategy = "[[strategies]]\nprefix = \"\"\nplugin = \"p\"\n"
 	line := driven("line", "p", "tcp", "remote = \"127.0.0.1:9\"\n")
 	for name, c := range map[string]struct {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -53,6 +54,7 @@ type Host struct {
 	drivers *driver.Lines
 	plugins *plugin.Manager
 
+	tidy     *time.Timer      // gives memory back that loading plugins has taken
 	compiler *engine.Compiler // of plugins; nil: they are compiled in this process
 	choice   *strategies
 	admin    *admin.Server
@@ -95,8 +97,10 @@ func New(ctx context.Context, cfg *config.Config, log zerolog.Logger, load func(
 	h := &Host{
 		log: log.With().Str("node", cfg.Node.Name).Logger(), start: time.Now(), load: load,
 		faces: map[string]*forward.Face{}, listeners: map[string]*listening{}, lines: map[string]*driver.Line{}, past: map[string]forward.Counters{}, held: map[string]bool{},
+		tidy: time.AfterFunc(time.Hour, debug.FreeOSMemory),
 		stop: make(chan struct{}), wake: make(chan struct{}, 1), made: make(chan struct{}),
 	}
+	h.tidy.Stop()
 	for _, o := range options {
 		o(h)
 	}
@@ -351,6 +355,7 @@ func (h *Host) cleanUp() (err error) {
 	if h.admin != nil {
 		err = errors.Join(err, h.admin.Close())
 	}
+	h.tidy.Stop() // nobody loads a plugin any more
 	if h.metrics != nil {
 		err = errors.Join(err, h.metrics.Close())
 	}

@@ -174,8 +174,16 @@ func (h *Host) LoadPlugin(l admin.PluginLoad) error {
 	}
 	ctx, cancel := context.WithTimeout(plugin.As(h.ctx, operator), loadTime)
 	defer cancel()
+	defer h.tidySoon()
 	return h.plugins.Load(ctx, plugin.Spec{Name: l.Name, Source: src, Grants: l.Grant})
 }
+
+// tidyAfter is how long after the last module was loaded the memory is given back that this took: to read and meter one takes some 10 MiB, and
+// to look for what is free some ms, which a swap after the other should not each time.
+const tidyAfter = time.Second
+
+// tidySoon gives memory back that nothing uses, once for all that is loaded in a row.
+func (h *Host) tidySoon() { h.tidy.Reset(tidyAfter) }
 
 // SwapPlugin implements admin.Node.
 func (h *Host) SwapPlugin(l admin.PluginLoad) error {
@@ -185,5 +193,6 @@ func (h *Host) SwapPlugin(l admin.PluginLoad) error {
 	}
 	ctx, cancel := context.WithTimeout(plugin.As(h.ctx, operator), loadTime)
 	defer cancel()
+	defer h.tidySoon()
 	return h.plugins.Swap(ctx, l.Name, src)
 }
