@@ -16,10 +16,9 @@ import (
 // load is a consumer and a producer at the raw ends of two lines of a node, whose driver is slip: they escape and unescape by themselves,
 // and see each frame once and in order, or the test fails. Nothing is asked twice, so nothing that is lost comes back.
 type load struct {
-	t      *testing.T
-	world  *world
-	stop   func()
-	signer *wire.Verifier
+	t     *testing.T
+	world *world
+	stop  func()
 
 	mu       sync.Mutex
 	changed  sync.Cond

@@ -94,6 +94,7 @@ func (c *burst) adopt(b *block, which uint32, size int) error {
 	le.PutUint64(in[abi.MigrateFrom:], from)
 	le.PutUint32(in[abi.MigrateWhich:], which)
 	le.PutUint32(in[abi.MigrateOld:], uint32(len(old)))
+	clear(c.instance.State()[:max(size, len(old))])
 	copy(c.instance.State(), old)
 	out, err := c.instance.CallWith(1, len(old))
 	if err != nil {

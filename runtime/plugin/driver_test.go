@@ -223,6 +223,87 @@ func TestDriverBlocks(t *testing.T) {
 	}
 }
 
+// migrating is counting that asks to be given the blocks of other schemas: it adds 100 to their first byte, unless that is 13, where it
+// traps.
+func migrating(state string, size int) *wasmtest.Guest {
+	g := counting(state, size)
+	const stateAt = 32768
+	first := wasmtest.Code(wasmtest.Const(stateAt), []byte{0x2D, 0, 0})
+	when := func(condition []byte, what ...[]byte) []byte { // if it holds
+		return wasmtest.Code(condition, []byte{0x04, 0x40}, wasmtest.Code(what...), []byte{0x0B})
+	}
+	same := func(a, b []byte) []byte { return wasmtest.Code(a, b, []byte{0x46}) }
+	count := g.Process[:len(g.Process)-len(wasmtest.Local0)]
+	g.Words = map[int]uint32{abi.ArenaFeatures: abi.FeatureMigrate}
+	g.Process = wasmtest.Code(
+		when(same(wasmtest.Code(wasmtest.Const(wasmtest.InputAt+abi.ItemKind), []byte{0x2F, 1, 0}), wasmtest.Const(abi.MigrateState)),
+			when(same(first, wasmtest.Const(13)), wasmtest.Unreachable),
+			wasmtest.Const(stateAt), first, wasmtest.Const(100), []byte{0x6A, 0x3A, 0, 0}, wasmtest.Local0, []byte{0x0F}),
+		count, wasmtest.Local0)
+	return g
+}
+
+// A version with another schema converts the blocks of the one before, each once and at its next event; one that traps there begins with zeros,
+// and is not asked again.
+func TestDriverMigratesBlocks(t *testing.T) {
+	m, journal := manager(t, Options{})
+	load(t, m, "d", handMade(counting("one", 16)))
+	d, p, q := line(t, m, "d"), &driver.Peer{ID: 1}, &driver.Peer{ID: 2}
+	for range 3 {
+		runOne(d, driver.Up, p, "")
+	}
+	runOne(d, driver.Up, q, "")
+	at := func(p *driver.Peer) *block { return p.Kept.(*block) }
+	if err := m.Swap(t.Context(), "d", handMade(migrating("two", 24))); err != nil {
+		t.Fatal(err)
+	}
+	for round := range byte(2) {
+		runOne(d, driver.Up, p, "")
+		if link, of := d.link.bytes, at(p).bytes; len(link) != 24 || link[0] != 105+round || of[0] != 104+round || at(q).bytes[0] != 1 {
+			t.Errorf("round %d: blocks %v, %v, %v", round, link, of, at(q).bytes)
+		}
+	}
+	at(q).bytes[0] = 13
+	if o, _ := runOne(d, driver.Up, q, ""); o.Why != drop.DriverTrap {
+		t.Errorf("%+v", o)
+	}
+	await(t, journal, "replaced")
+	if at(q).bytes[0] != 0 || at(p).bytes[0] != 105 {
+		t.Errorf("blocks %v and %v after a trap while one was converted", at(q).bytes, at(p).bytes)
+	}
+	if o, _ := runOne(d, driver.Up, q, ""); o.Why != drop.None || at(q).bytes[0] != 1 {
+		t.Errorf("%+v, block %v", o, at(q).bytes)
+	}
+}
+
+// A trap takes the blocks of its call, the line's and those of its peers; what another peer has stays.
+func TestDriverTrapTakesBlocks(t *testing.T) {
+	m, journal := manager(t, Options{})
+	g := counting("one", 16)
+	g.Process = wasmtest.Code(g.Process[:len(g.Process)-len(wasmtest.Local0)],
+		wasmtest.Unless(wasmtest.InputAt+abi.ItemKind, abi.LinkUp, wasmtest.Unreachable), wasmtest.Local0)
+	load(t, m, "d", handMade(g))
+	d, p, q := line(t, m, "d"), &driver.Peer{ID: 1}, &driver.Peer{ID: 2}
+	for _, of := range []*driver.Peer{p, p, q} {
+		runOne(d, driver.Up, of, "")
+	}
+	blocks := func() [3]byte { return [3]byte{d.link.bytes[0], p.Kept.(*block).bytes[0], q.Kept.(*block).bytes[0]} }
+	if got := blocks(); got != [3]byte{3, 2, 1} {
+		t.Fatalf("%v", got)
+	}
+	if o, _ := runOne(d, driver.Received, p, "x"); o.Why != drop.DriverTrap {
+		t.Errorf("%+v", o)
+	}
+	if got := blocks(); got != [3]byte{0, 0, 1} {
+		t.Errorf("%v after a trap", got)
+	}
+	await(t, journal, "replaced")
+	runOne(d, driver.Up, q, "")
+	if got := blocks(); got != [3]byte{1, 0, 2} {
+		t.Errorf("%v after the next event", got)
+	}
+}
+
 // Versions take turns while a line works without a pause: no item is lost.
 func TestDriverSwapWhileALineWorks(t *testing.T) {
 	m, _ := manager(t, Options{})

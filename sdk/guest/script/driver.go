@@ -1,6 +1,7 @@
 package script
 
 import (
+	"encoding/binary"
 	"encoding/hex"
 	"fmt"
 	"math"
@@ -17,14 +18,16 @@ import (
 //	send      peer=N hex=HEX, or text="…"
 //	timer
 //	up|down   peer=N
+//	migrate   from=SCHEMA link=HEX, or peer=HEX
 //
-// All but link take at=TIME and show=link,peer, which adds the blocks to the answer as hex, without the zeros at the end. link is no event: it
+// All but link and migrate take at=TIME and show=link,peer, which adds the blocks to the answer as hex, without the zeros at the end. link is no event: it
 // says what the links are like from there on, as [driver] in plugin.toml does: a stream, and blocks of no size, if nothing is said. The peer is 0
 // unless something else is said.
 //
 // The script is the host: it keeps the blocks, and of a stream the bytes that were not consumed, which the driver is offered again with
 // what comes next. After a trap all of that is gone. timer moves the time to when the driver's timer is due; without one the
-// answer is "no timer".
+// answer is "no timer". migrate asks for the block of another schema to be converted, of which all bytes are given, and is answered with what it
+// is then; it changes nothing of what is kept.
 //
 // The answer: frame HEX signal=DBM, bytes HEX peer=N (where it is another one than the event's), damaged N, timer TIME, and need more N: so
 // many bytes wait for more.
@@ -53,6 +56,7 @@ var driverEvents = []Word{
 	{"timer", abi.Timer},
 	{"up", abi.LinkUp},
 	{"down", abi.LinkDown},
+	{"migrate", abi.MigrateState},
 }
 
 const (
@@ -107,6 +111,9 @@ func (d *driver) event(e *Event) (ask, error) {
 		return nil, fmt.Errorf("%s is no event of a driver: want one of %s", e.Verb, join(driverEvents))
 	case len(e.Details) > 0:
 		return nil, &lineError{e.Details[0].At, e.Details[0].Verb + ": nothing belongs to an event of a driver but its line"}
+	}
+	if kind == abi.MigrateState {
+		return d.migrate(e)
 	}
 	d.now = e.Time(d.now)
 	show := e.Bits("show", []Word{{"link", showLink}, {"peer", showPeer}})
@@ -285,4 +292,33 @@ func (c *conversation) lines(show uint64) []string {
 		lines = append(lines, block("peer", p.block))
 	}
 	return lines
+}
+
+// migrate is the block of another schema that the driver is to convert.
+func (d *driver) migrate(e *Event) (ask, error) {
+	which, what, size := uint32(0), "link", d.linkSize
+	if e.Has("peer") {
+		which, what, size = 1, "peer", d.peerSize
+	}
+	if !e.Has("from") || e.Has("link") == e.Has("peer") {
+		e.fail(`migrate wants the schema and one block: migrate from="mine.1" link=0102`)
+	}
+	old, from := e.Hex(what, -1), e.Text("from", "")
+	if len(old) > abi.MaxLinkBlock {
+		e.fail("a block has at most %d bytes, this has %d", abi.MaxLinkBlock, len(old))
+	}
+	return func(m Machine) ([]string, error) {
+		state := m.State()
+		if m.Features()&abi.FeatureMigrate == 0 || len(state) < max(size, len(old)) {
+			return []string{notAsked}, nil
+		}
+		clear(state[:max(size, len(old))])
+		copy(state, old)
+		item := migration(from, which)
+		binary.LittleEndian.PutUint32(item[abi.MigrateOld:], uint32(len(old)))
+		if _, err := call(m, item); err != nil {
+			return nil, err
+		}
+		return []string{block(what, m.State()[:size])}, nil
+	}, e.done()
 }

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/zmesh/zmesh/sdk/guest"
+	"github.com/zmesh/zmesh/sdk/guest/abi"
 )
 
 // lines is a driver whose frames end with a newline. It counts them in the link's block, and in the peer's.
@@ -162,12 +163,61 @@ func TestLongConversation(t *testing.T) {
 	}
 }
 
+// mover is lines with blocks of another schema than before.
+type mover struct{ lines }
+
+// MigrateBlock moves what stood at the beginning of a link's block behind its size.
+func (mover) MigrateBlock(from uint64, peer bool, block []byte, size int) bool {
+	if from != abi.SchemaID("old") || peer {
+		return false
+	}
+	block[7], block[1], block[0] = block[0], byte(size), 0
+	return true
+}
+
+// A driver is asked to convert what another version has kept.
+func TestDriverMigrates(t *testing.T) {
+	run := func(d guest.Driver, script string) (got []string) {
+		t.Helper()
+		f, err := Read("x", "driver", []byte(script))
+		if err != nil {
+			t.Fatal(err)
+		}
+		results, err := collect(f, native(d))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range results {
+			got = append(got, strings.Join(results[i].Got, ";"))
+		}
+		return got
+	}
+	const link = "link link_block=8 peer_block=8\n"
+	for script, want := range map[string]string{
+		"migrate from=old link=05\n":                       "link 0001000000000005",
+		"migrate from=old link=0500000000000000ffffffff\n": "link 000c000000000005", // what is beyond the new size is not kept
+		"migrate from=old peer=05\n":                       "failed",
+		"migrate from=older link=05\n":                     "failed",
+	} {
+		if got := run(mover{}, link+script); len(got) != 1 || got[0] != want {
+			t.Errorf("%s gives %q, want %q", script, got, want)
+		}
+	}
+	if got := run(lines{}, link+"migrate from=old link=05\n"); got[0] != notAsked {
+		t.Errorf("%q of one that cannot", got)
+	}
+}
+
 func TestDriversMistakes(t *testing.T) {
 	for text, want := range map[string]string{
-		"interest":             "x:1: interest is no event of a driver: want one of received, send, timer, up, down",
-		"received":             "x:1: received wants its bytes",
-		`send hex=01 text="a"`: "x:1: send wants its bytes",
-		"received hex=0":       "x:1: hex=0: want hex digits",
+		"interest":                     "x:1: interest is no event of a driver: want one of received, send, timer, up, down, migrate",
+		"migrate link=01":              "x:1: migrate wants the schema and one block",
+		"migrate from=a":               "x:1: migrate wants the schema and one block",
+		"migrate from=a peer=1":        "x:1: peer=1: want hex digits",
+		"migrate from=a link=01 at=1s": "x:1: migrate has no field at",
+		"received":                     "x:1: received wants its bytes",
+		`send hex=01 text="a"`:         "x:1: send wants its bytes",
+		"received hex=0":               "x:1: hex=0: want hex digits",
 		"received hex=" + strings.Repeat("00", 4097): "x:1: an event has at most 4096 bytes",
 		"timer peer=1":             "x:1: timer has no field peer",
 		"up\nhop face=1":           "x:2: hop: nothing belongs to an event of a driver",

@@ -155,12 +155,7 @@ func (s *strategy) migrate(e *Event) (ask, error) {
 		if m.Features()&abi.FeatureMigrate == 0 || len(state) < abi.ScratchSize {
 			return []string{notAsked}, nil
 		}
-		le, item := binary.LittleEndian, make([]byte, abi.MigrateSize)
-		le.PutUint32(item[abi.ItemSize:], abi.MigrateSize)
-		le.PutUint16(item[abi.ItemKind:], abi.MigrateState)
-		le.PutUint16(item[abi.ItemFixed:], abi.MigrateSize)
-		le.PutUint64(item[abi.MigrateFrom:], abi.SchemaID(from))
-		le.PutUint32(item[abi.MigrateWhich:], uint32(which))
+		item := migration(from, uint32(which))
 		at := which * abi.ScratchRoute
 		clear(state[:abi.ScratchSize])
 		copy(state[at:], b)
@@ -169,6 +164,17 @@ func (s *strategy) migrate(e *Event) (ask, error) {
 		}
 		return []string{block(what, m.State()[at:at+size])}, nil
 	}, e.done()
+}
+
+// migration is the item that asks for a block of another schema to be converted.
+func migration(from string, which uint32) []byte {
+	le, item := binary.LittleEndian, make([]byte, abi.MigrateSize)
+	le.PutUint32(item[abi.ItemSize:], abi.MigrateSize)
+	le.PutUint16(item[abi.ItemKind:], abi.MigrateState)
+	le.PutUint16(item[abi.ItemFixed:], abi.MigrateSize)
+	le.PutUint64(item[abi.MigrateFrom:], abi.SchemaID(from))
+	le.PutUint32(item[abi.MigrateWhich:], which)
+	return item
 }
 
 func le32(b []byte) uint32 { return binary.LittleEndian.Uint32(b) }
