@@ -1,6 +1,7 @@
 package plugin
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"slices"
@@ -254,7 +255,9 @@ func TestDriverMigratesBlocks(t *testing.T) {
 	}
 	runOne(d, driver.Up, q, "")
 	at := func(p *driver.Peer) *block { return p.Kept.(*block) }
-	if err := m.Swap(t.Context(), "d", handMade(migrating("two", 24))); err != nil {
+	larger := migrating("two", 24)
+	larger.Manifest["driver"].(map[string]any)["peer_block"] = 16
+	if err := m.Swap(t.Context(), "d", handMade(larger)); err != nil {
 		t.Fatal(err)
 	}
 	for round := range byte(2) {
@@ -263,12 +266,18 @@ func TestDriverMigratesBlocks(t *testing.T) {
 			t.Errorf("round %d: blocks %v, %v, %v", round, link, of, at(q).bytes)
 		}
 	}
-	at(q).bytes[0] = 13
+	r, s := &driver.Peer{ID: 3, Kept: &block{version: at(q).version, schema: at(q).schema, bytes: []byte{1, 0, 0, 0, 0, 0, 0, 0}}}, at(q)
+	d.link.bytes[9] = 7
+	runOne(d, driver.Up, p, "") // now it stands in the state region, where what is converted next will grow to
+	if runOne(d, driver.Up, r, ""); !bytes.Equal(at(r).bytes, append([]byte{102}, make([]byte, 15)...)) {
+		t.Errorf("block %v, and what it grew by is not zeros", at(r).bytes)
+	}
+	s.bytes[0] = 13
 	if o, _ := runOne(d, driver.Up, q, ""); o.Why != drop.DriverTrap {
 		t.Errorf("%+v", o)
 	}
 	await(t, journal, "replaced")
-	if at(q).bytes[0] != 0 || at(p).bytes[0] != 105 {
+	if at(q).bytes[0] != 0 || at(p).bytes[0] != 106 {
 		t.Errorf("blocks %v and %v after a trap while one was converted", at(q).bytes, at(p).bytes)
 	}
 	if o, _ := runOne(d, driver.Up, q, ""); o.Why != drop.None || at(q).bytes[0] != 1 {
