@@ -219,3 +219,41 @@ func TestSelfLearningRelearns(t *testing.T) {
 		t.Errorf("%v Interests by link after the first was cut, want the second's", a)
 	}
 }
+
+// best-route keeps to the cheapest way, and asks the next one when it is asked again.
+func TestBestRouteInTheMesh(t *testing.T) {
+	m, _ := manager(t, Options{Interpret: true})
+	load(t, m, "best-route", builtin(t, "best-route"))
+	w := newWays(t, 1, strategyOf(t, m, "best-route", 0), 0, 30*ms, 5*ms, 10*ms)
+	w.user.slowest(w.after(w.user.asks(20, 20*ms)))
+	if a := w.take(); !slices.Equal(a, []int{20, 0, 0}) {
+		t.Errorf("%v Interests by link, want all at the first", a)
+	}
+	w.links[0].Cut()
+	lost := w.user.ask(topic, 4)
+	w.m.RunFor(time.Second) // sooner it would be taken for a repetition
+	if w.user.took[lost] != 0 {
+		t.Fatal("it came though the way is cut")
+	}
+	w.user.seq-- // the same again
+	w.user.slowest(w.after(w.user.asks(1, 20*ms)))
+	if a := w.take(); !slices.Equal(a, []int{1, 1, 0}) {
+		t.Errorf("%v Interests by link, want the next way on the second try", a)
+	}
+}
+
+// multicast asks all ways at once, so that nobody waits while one of them works.
+func TestMulticastInTheMesh(t *testing.T) {
+	m, _ := manager(t, Options{Interpret: true})
+	load(t, m, "multicast", builtin(t, "multicast"))
+	w := newWays(t, 1, strategyOf(t, m, "multicast", 0), 0, 30*ms, 5*ms, 10*ms)
+	for cut, rtt := range []time.Duration{2 * (5 + 1) * ms, 2 * (10 + 1) * ms} { // there and back, the producer's link included
+		if worst := w.user.slowest(w.after(w.user.asks(20, 20*ms))); worst > rtt+2*ms {
+			t.Errorf("%d ways cut: one took %v, want %v", cut, worst, rtt)
+		}
+		if a := w.take(); !slices.Equal(a, []int{20, 20, 20}) {
+			t.Errorf("%d ways cut: %v Interests by link, want all of them by each", cut, a)
+		}
+		w.links[1].Cut()
+	}
+}
