@@ -214,6 +214,8 @@ type PluginLoad struct {
 	Module []byte   `json:"module"`
 	Grant  []string `json:"grant,omitempty"`
 	From   string   `json:"from"` // what the operator called the file
+
+	Config map[string]any `json:"config,omitempty"` // of POST /v1/plugins, as [plugins.config]; a swap keeps what there is
 }
 
 // Reloaded is the answer to POST /v1/reload.

@@ -52,13 +52,14 @@ func checkCapabilities(m *Manifest, grants []string) error {
 
 // checkImports refuses what the host does not offer, before the linker would in its own words.
 func checkImports(b *Binary, grants []string) error {
-	versioned := false
+	versioned, refills := false, false
 	for _, i := range b.Imports {
 		if i.Kind != 0 {
 			return fmt.Errorf("the module imports %s, which is no function: memory, tables and globals are its own", i)
 		}
 		major, ours := strings.CutPrefix(i.Module, abi.ImportPrefix)
 		var err error
+		refills = refills || i.String() == refillName
 		switch {
 		case ours:
 			versioned = true
@@ -75,6 +76,9 @@ func checkImports(b *Binary, grants []string) error {
 	if !versioned {
 		return fmt.Errorf("the module imports nothing from %s, so it does not say for which version of the contract it is: import at least %s",
 			abi.ImportModule, abi.ImportFeatures)
+	}
+	if !refills {
+		return fmt.Errorf("the module does not import %s, which every module does: it is where it gets its fuel", refillName)
 	}
 	return nil
 }

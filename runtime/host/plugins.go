@@ -175,7 +175,7 @@ func (h *Host) LoadPlugin(l admin.PluginLoad) error {
 	ctx, cancel := context.WithTimeout(plugin.As(h.ctx, operator), loadTime)
 	defer cancel()
 	defer h.tidySoon()
-	return h.plugins.Load(ctx, plugin.Spec{Name: l.Name, Source: src, Grants: l.Grant})
+	return h.plugins.Load(ctx, plugin.Spec{Name: l.Name, Source: src, Grants: l.Grant, Config: l.Config})
 }
 
 // tidyAfter is how long after the last module was loaded the memory is given back that this took: to read and meter one takes some 10 MiB, and

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -160,6 +161,7 @@ func module(file string) (admin.PluginLoad, error) {
 
 func (e *env) pluginLoad() *cobra.Command {
 	var grant []string
+	var settings string
 	cmd := &cobra.Command{
 		Use: "load NAME FILE|builtin:NAME", Short: "Bring up a plugin in a running node, until it stops", Args: cobra.ExactArgs(2),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -167,11 +169,15 @@ func (e *env) pluginLoad() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if settings != "" && json.Unmarshal([]byte(settings), &l.Config) != nil {
+				return usage("--config-json %s is no JSON object", settings)
+			}
 			l.Name, l.Grant = args[0], grant
 			return e.post(c.Context(), "/v1/plugins", l, fmt.Sprintf("plugin %s is running", l.Name))
 		},
 	}
 	cmd.Flags().StringSliceVar(&grant, "grant", nil, "capabilities that it gets")
+	cmd.Flags().StringVar(&settings, "config-json", "", "its settings, as a JSON `object`")
 	return cmd
 }
 

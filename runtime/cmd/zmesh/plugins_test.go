@@ -17,7 +17,8 @@ func TestPluginsByHand(t *testing.T) {
 	n := newNode(t, "")
 	dir := t.TempDir()
 	module := func(version string) string {
-		g := &wasmtest.Guest{Manifest: map[string]any{"version": version}, Output: wasmtest.Item(0, 0)}
+		settings := map[string]any{"rate": map[string]any{"type": "int", "max": 9}}
+		g := &wasmtest.Guest{Manifest: map[string]any{"version": version, "config": settings}, Output: wasmtest.Item(0, 0)}
 		return writeFile(t, filepath.Join(dir, version+".wasm"), string(g.Bytes()))
 	}
 	one, two, text := module("1.0.0"), module("1.0.1"), writeFile(t, filepath.Join(dir, "text.wasm"), "text")
@@ -40,7 +41,9 @@ func TestPluginsByHand(t *testing.T) {
 	bad(exitFailed, "text.wasm: this is not a WebAssembly module", "load", "s", text)
 	bad(exitFailed, "no such file", "load", "s", filepath.Join(dir, "nosuch.wasm"))
 	bad(exitFailed, `"nosuch" is not in this binary`, "load", "s", "builtin:nosuch")
-	good("plugin s is running", "load", "s", one)
+	bad(exitUsage, "is no JSON object", "load", "s", one, "--config-json", "rate=3")
+	bad(exitFailed, "config key rate: 10 is more than 9", "load", "s", one, "--config-json", `{"rate":10}`)
+	good("plugin s is running", "load", "s", one, "--config-json", `{"rate":3}`)
 	bad(exitFailed, "there is a plugin of that name already", "load", "s", two)
 	bad(exitFailed, "there is no version before this one", "rollback", "s")
 	bad(exitFailed, "which runs on as it was: "+text, "swap", "s", text)
@@ -68,7 +71,7 @@ func TestPluginsByHand(t *testing.T) {
 		return what
 	}
 	told := story(n.do("plugin", "journal", "s", "--json"))
-	if !strings.HasPrefix(told, "refused,refused,loaded,refused,swapped,rolled back,unloaded,") {
+	if !strings.HasPrefix(told, "refused,refused,refused,loaded,refused,swapped,rolled back,unloaded,") {
 		t.Errorf("the journal tells %s", told)
 	}
 	n.do("plugin", "journal").good(t, "rolled-back", "operator")
