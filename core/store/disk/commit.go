@@ -44,8 +44,8 @@ type written struct {
 func (s *Store) commitLoop() {
 	defer s.done.Done()
 	c := committer{s: s, lookAt: s.cfg.After(housekeeping)}
-	if s.active != nil && s.active.stuck {
-		c.broken(errBroken)
+	if s.unwritable != nil {
+		c.broken(s.unwritable)
 	}
 	c.retire()
 	var g group
@@ -306,7 +306,12 @@ func (c *committer) broken(err error) {
 // something was made safe again.
 func (c *committer) retry() {
 	c.retryAt = nil
-	err := c.s.reopen()
+	err := c.s.takeLock()
+	if err != nil {
+		c.broken(err)
+		return
+	}
+	err = c.s.reopen()
 	if err != nil && c.retryIn == lastRetry && c.s.beginInstead() == nil {
 		err = nil
 	}

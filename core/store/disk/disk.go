@@ -21,7 +21,7 @@ import (
 type Store struct {
 	cfg    Config
 	shared shared
-	lock   io.Closer
+	lock   io.Closer // nil: the file system was read-only when it was opened
 	clock  wallClock
 	noted  int64         // the clock's steps that are written down; only the committer uses it
 	toSeal chan struct{} // holds one when an hour may have to be sealed
@@ -29,6 +29,8 @@ type Store struct {
 	mu     sync.RWMutex
 	hours  []*hour // by number; kept first
 	active *hour   // the last of hours, or nil; only the committer uses it
+
+	unwritable error // of an hour that could be opened for reading only: the committer begins with it
 
 	parts []*part
 	queue queue
@@ -77,21 +79,42 @@ func open(cfg Config) (*Store, error) {
 	return s, nil
 }
 
-// claim makes the folder, locks it and looks at its format.
+// claim makes the folder, locks it and looks at its format. On a read-only file system nobody else can write to it either.
 func (s *Store) claim() error {
-	fs := s.cfg.FS
 	if err := s.makeDir(s.cfg.Dir); err != nil {
 		return err
 	}
+	if err := s.takeLock(); err != nil && !errors.Is(err, syscall.EROFS) {
+		return err
+	}
+	if err := s.checkFormat(); err != nil {
+		return errors.Join(err, s.dropLock())
+	}
+	return nil
+}
+
+// takeLock locks the folder, if it is not locked yet.
+func (s *Store) takeLock() error {
+	if s.lock != nil {
+		return nil
+	}
+	fs := s.cfg.FS
 	lock, err := fs.Lock(fs.PathJoin(s.cfg.Dir, lockName))
+	if errors.Is(err, syscall.EROFS) {
+		return fmt.Errorf("lock %s: %w", lockName, err)
+	}
 	if err != nil {
 		return fmt.Errorf("%w (%s is locked: %w)", ErrLocked, lockName, err)
 	}
-	if err := s.checkFormat(); err != nil {
-		return errors.Join(err, lock.Close())
-	}
 	s.lock = lock
 	return nil
+}
+
+func (s *Store) dropLock() error {
+	if s.lock == nil {
+		return nil
+	}
+	return s.lock.Close()
 }
 
 // makeDir makes dir and those above it, and makes each safe: else a power cut could take the folder with all that was
@@ -154,7 +177,9 @@ func (s *Store) hoursAmong(entries []string) (found []*hour, err error) {
 		}
 		h := &hour{number: number, start: start, dir: s.cfg.FS.PathJoin(s.cfg.Dir, e)}
 		if !s.exists(h.dir, begunName) {
-			err = errors.Join(err, s.cfg.FS.RemoveAll(h.dir))
+			if failed := s.cfg.FS.RemoveAll(h.dir); !errors.Is(failed, syscall.EROFS) {
+				err = errors.Join(err, failed)
+			}
 			continue
 		}
 		h.sealed, h.shift = s.exists(h.dir, sealedName), s.readShift(h.dir)
@@ -171,7 +196,10 @@ func (s *Store) openHour(h *hour, wall int64, last bool) error {
 	current := last && !h.sealed && !h.allPointers && !h.ended(wall, 0, s.cfg.hourMillis())
 	h.over = !current
 	if err := s.shared.openFor(h); h.stuck {
-		s.cfg.Event(Event{Kind: WriteFailed, Dir: h.dir, Err: err})
+		s.unwritable = cmp.Or(s.unwritable, err)
+	} else if errors.Is(err, syscall.EROFS) { // it cannot be set aside
+		s.failed(h, err)
+		return nil
 	} else if isOfTheMachine(err) {
 		return err
 	} else if err != nil {
@@ -202,7 +230,7 @@ func (s *Store) openKept() error {
 	if s.exists(h.dir, begunName) {
 		err := s.shared.openFor(h)
 		if h.stuck {
-			s.cfg.Event(Event{Kind: WriteFailed, Dir: h.dir, Err: err})
+			s.unwritable = err
 		} else if isOfTheMachine(err) {
 			return err
 		} else if err != nil {
@@ -354,7 +382,7 @@ func (s *Store) Close() error {
 
 func (s *Store) release() error {
 	s.shared.close()
-	return s.lock.Close()
+	return s.dropLock()
 }
 
 // Dirs lists the hours' directories, the oldest first.

@@ -1,6 +1,9 @@
 package disk
 
 import (
+	"errors"
+	"io"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -78,13 +81,17 @@ func (h halfFile) Write(p []byte) (int, error) {
 func isManifest(path string) bool { return strings.Contains(path, "MANIFEST") }
 func anyFile(string) bool         { return true }
 
+// Kinds of changes that can fail.
+var (
+	makes      = []errorfs.OpKind{errorfs.OpCreate, errorfs.OpReuseForWrite, errorfs.OpFilePreallocate}
+	writes     = []errorfs.OpKind{errorfs.OpFileWrite, errorfs.OpFileWriteAt}
+	syncs      = []errorfs.OpKind{errorfs.OpFileSync, errorfs.OpFileSyncData, errorfs.OpFileSyncTo}
+	allChanges = slices.Concat([]errorfs.OpKind{errorfs.OpMkdirAll, errorfs.OpRename, errorfs.OpLink, errorfs.OpRemove, errorfs.OpRemoveAll}, makes, writes, syncs)
+)
+
 // What the disk can do to a write: before it, no file can be made or grow; during it, a part is written; after it, it cannot be made safe.
 // Pebble takes each in its own way: an error of a log is fatal to it, of a table is tried again, of the MANIFEST is a panic.
 func TestFaultsOfWriting(t *testing.T) {
-	makes := []errorfs.OpKind{errorfs.OpCreate, errorfs.OpReuseForWrite, errorfs.OpFilePreallocate}
-	writes := []errorfs.OpKind{errorfs.OpFileWrite, errorfs.OpFileWriteAt}
-	syncs := []errorfs.OpKind{errorfs.OpFileSync, errorfs.OpFileSyncData, errorfs.OpFileSyncTo}
-	all := append(append(append([]errorfs.OpKind{errorfs.OpMkdirAll, errorfs.OpRename, errorfs.OpLink, errorfs.OpRemove, errorfs.OpRemoveAll}, makes...), writes...), syncs...)
 	for what, f := range map[string]*fault{
 		"no log can be made":               {err: syscall.ENOSPC, file: isLog, kinds: makes},
 		"a log cannot grow":                {err: syscall.ENOSPC, file: isLog, kinds: writes},
@@ -96,7 +103,7 @@ func TestFaultsOfWriting(t *testing.T) {
 		"the MANIFEST cannot grow":         {err: syscall.ENOSPC, file: isManifest, kinds: writes},
 		"the MANIFEST is written by half":  {err: syscall.ENOSPC, file: isManifest, half: true},
 		"the MANIFEST cannot be made safe": {err: syscall.EIO, file: isManifest, kinds: syncs},
-		"the disk is read-only":            {err: syscall.EROFS, file: anyFile, kinds: all},
+		"the disk is read-only":            {err: syscall.EROFS, file: anyFile, kinds: allChanges},
 	} {
 		t.Run(what, func(t *testing.T) { testFault(t, f) })
 	}
@@ -172,7 +179,7 @@ func testFault(t *testing.T, f *fault) {
 
 // What was confirmed can be read while no table can be written, although Pebble believes that it is in one.
 func TestWhatWasConfirmedIsReadWhileTablesFail(t *testing.T) {
-	f := &fault{err: syscall.EIO, file: isTable, kinds: []errorfs.OpKind{errorfs.OpFileSync, errorfs.OpFileSyncData, errorfs.OpFileSyncTo}}
+	f := &fault{err: syscall.EIO, file: isTable, kinds: syncs}
 	shard := durable
 	shard.LogBytes = 32 << 10
 	set := settings{fs: errorfs.Wrap(vfs.NewMem(), f), shard: shard, disk: Config{MemTableBytes: 64 << 10}, clock: newClock()}
@@ -249,6 +256,64 @@ func TestAnHourThatFailsForGoodIsReplaced(t *testing.T) {
 	if n.store.frozen() != 0 {
 		t.Errorf("%d hours for reading only when the disk is well again", n.store.frozen())
 	}
+	n.stop()
+}
+
+// readOnly is a file system that was mounted read-only.
+type readOnly struct {
+	vfs.FS
+	f *fault
+}
+
+func (r readOnly) Lock(path string) (io.Closer, error) {
+	if r.f.on.Load() {
+		return nil, r.f.err
+	}
+	return r.FS.Lock(path)
+}
+
+// A store on a read-only file system gives what it has, takes what comes into memory, confirms nothing, says so once, and goes on when it can
+// write again.
+func TestReadOnlyFileSystem(t *testing.T) {
+	f := &fault{err: syscall.EROFS, file: anyFile, kinds: allChanges}
+	set := settings{fs: readOnly{errorfs.Wrap(vfs.NewMem(), f), f}, shard: durable}
+	set.clock, set.disk = eagerly()
+	n := set.start(t)
+	for hour := range uint32(3) {
+		n.store1(key(1), hour+1, label(int(hour)))
+		n.pass(time.Hour)
+	}
+	n.store1(key(1), 4, "in the hour that is written to")
+	n.stop()
+	f.on.Store(true)
+	n = set.start(t)
+	if e := n.event(WriteFailed); !errors.Is(e.Err, syscall.EROFS) {
+		t.Errorf("event is %+v", e)
+	}
+	for hour := range 3 {
+		n.wantExact(key(1), uint32(hour+1), label(hour))
+	}
+	n.wantNewest(key(1), 4, "in the hour that is written to")
+	n.put(key(1), 5, "in memory only")
+	n.until(func(r store.Result) bool {
+		if r.Done == store.DoneCommit {
+			t.Fatalf("%d was confirmed", r.Seq)
+		}
+		return r.Done == store.DoneFailed && r.Seq == 5
+	})
+	if body, st := n.shard(key(1)).Exact(key(1), 5); st != store.Uncommitted || body == nil {
+		t.Errorf("what was not written is %v", st)
+	}
+	for range 3 {
+		n.clock.waitTimer(lastRetry)
+		n.pass(lastRetry)
+	}
+	for len(n.events) > 0 {
+		t.Errorf("one sentence more: %+v", <-n.events)
+	}
+	f.on.Store(false)
+	n.recovers(key(3))
+	n.wantExact(key(1), 1, label(0))
 	n.stop()
 }
 

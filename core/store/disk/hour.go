@@ -124,11 +124,12 @@ func (s *shared) open(h *hour, readOnly bool) (err error) {
 func (s *shared) openFor(h *hour) error {
 	h.stuck = false
 	err := s.open(h, h.sealed)
-	if err == nil || h.sealed || s.open(h, true) != nil {
+	if err == nil || h.sealed {
 		return err
 	}
-	h.stuck = true
-	return err
+	toRead := s.open(h, true)
+	h.stuck = toRead == nil
+	return errors.Join(err, toRead)
 }
 
 // freeze opens an hour that has failed for reading only, with what is on the disk of it.
