@@ -96,10 +96,15 @@ func (s *Store) seal(h *hour) error {
 	if err := s.writeFile(h.dir, sealedName, ""); err != nil {
 		return err
 	}
+	reader := &hour{dir: h.dir, sealed: true}
+	if err := s.shared.open(reader, true); err != nil {
+		return err // h can be read as it is, until this is tried again
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	h.sealed = true
-	return errors.Join(h.close(), s.removeLogs(h), s.shared.open(h, true))
+	err := h.close()
+	h.db, h.guard, h.sealed = reader.db, reader.guard, true
+	return errors.Join(err, s.removeLogs(h))
 }
 
 // removeLogs removes the logs that Pebble keeps to write over, and the last, in which there is nothing: all is flushed, and nobody writes

@@ -83,6 +83,33 @@ func TestNoRoomToSeal(t *testing.T) {
 	n.wantExact(key(1), 1, "x")
 	n.store1(key(1), 3, "z")
 	full.on.Store(false)
+	n.sealedInTheEnd()
+	n.wantExact(key(1), 1, "x")
+	n.wantNewest(key(1), 3, "z")
+}
+
+// An hour that is compacted, and then cannot be opened for reading only, is read as before, and sealed later.
+func TestSealedHourCannotBeOpened(t *testing.T) {
+	shut := &shutWhenSealed{}
+	set := settings{fs: errorfs.Wrap(vfs.NewMem(), shut), shard: durable, clock: newClock()}
+	n := set.start(t)
+	defer n.stop()
+	n.store1(key(1), 1, "x")
+	n.pass(time.Hour)
+	n.store1(key(1), 2, "y")
+	n.event(SealFailed)
+	if n.sealedFirst() {
+		t.Error("it counts as sealed")
+	}
+	n.wantExact(key(1), 1, "x")
+	shut.never.Store(true)
+	n.sealedInTheEnd()
+	n.wantExact(key(1), 1, "x")
+}
+
+// sealedInTheEnd waits until the first hour is sealed.
+func (n *node) sealedInTheEnd() {
+	n.t.Helper()
 	for minute := 0; minute < 20 && !n.sealedFirst(); minute++ {
 		n.clock.waitTimer(housekeeping)
 		n.pass(housekeeping)
@@ -91,10 +118,8 @@ func TestNoRoomToSeal(t *testing.T) {
 		}
 	}
 	if !n.sealedFirst() {
-		t.Fatal("it is not sealed when there is room again")
+		n.t.Fatal("it is not sealed though nothing fails any more")
 	}
-	n.wantExact(key(1), 1, "x")
-	n.wantNewest(key(1), 3, "z")
 }
 
 func (n *node) sealedFirst() bool {
@@ -114,6 +139,21 @@ func (f *noTables) MaybeError(op errorfs.Op) error {
 }
 
 func (f *noTables) String() string { return "no room for tables" }
+
+// shutWhenSealed is a disk on which no file can be opened any more once an hour is marked as sealed.
+type shutWhenSealed struct{ sealed, never atomic.Bool }
+
+func (f *shutWhenSealed) MaybeError(op errorfs.Op) error {
+	if op.Kind == errorfs.OpCreate && strings.Contains(op.Path, sealedName) {
+		f.sealed.Store(true)
+	}
+	if op.Kind == errorfs.OpOpen && f.sealed.Load() && !f.never.Load() {
+		return syscall.EIO
+	}
+	return nil
+}
+
+func (f *shutWhenSealed) String() string { return "shut when sealed" }
 
 // A folder of format 1, as an earlier zmesh has left it: BEGUN is empty, contents have pointers beside them, nothing is sealed.
 func TestFolderOfFormat1IsMigrated(t *testing.T) {
