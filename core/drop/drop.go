@@ -11,6 +11,8 @@ type Reason uint8
 // The reasons, in the order in which a frame meets them.
 const (
 	None Reason = iota
+	// Before anybody has seen it.
+	ReceiveBuffer // the system dropped it, because the reader was busy for so long that its buffer was full
 	// What the bytes say (P-23).
 	Short              // shorter than 15 bytes, or 19 with a Net ID
 	Long               // longer than 1,280 bytes or the face's MTU
@@ -72,7 +74,7 @@ const (
 )
 
 var names = [Count]string{
-	None: "none", Short: "short", Long: "long", Version: "version", InterestLength: "interest_length",
+	None: "none", ReceiveBuffer: "receive_buffer", Short: "short", Long: "long", Version: "version", InterestLength: "interest_length",
 	ReturnLength: "return_length", AnnouncementLength: "announcement_length", ContentNumber: "content_number",
 	BadName: "bad_name", ForeignNetwork: "foreign_network", UnknownKey: "unknown_key", BadMAC: "bad_mac",
 	MACBudget: "mac_budget", PublicKey: "public_key", PublicRate: "public_rate", FacesFull: "faces_full", NoFace: "no_face",

@@ -16,8 +16,11 @@ func Run(ctx context.Context, o Options) (rep *Report, err error) {
 	if err := o.check(); err != nil {
 		return nil, err
 	}
-	if o.Scenario == Idle {
+	switch o.Scenario {
+	case Idle:
 		return runIdle(ctx, &o)
+	case Overload:
+		return runOverload(ctx, &o)
 	}
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -110,8 +113,7 @@ func (b *bench) add(ctx context.Context, label string, gso bool, begin func(*tar
 	if err := t.prepare(ctx, b.Options); err != nil {
 		return err
 	}
-	t.before = t.memory()
-	return nil
+	return t.begin(ctx)
 }
 
 // ownRing is the keys of the forwarders that are started here.
@@ -135,7 +137,6 @@ func (b *bench) rounds(ctx context.Context) error {
 				return err
 			}
 			t.rounds, t.resident = append(t.rounds, *got), append(t.resident, t.memory())
-			t.total.add(got)
 		}
 	}
 	b.Progress("", 1)
@@ -145,6 +146,7 @@ func (b *bench) rounds(ctx context.Context) error {
 // round loads a target for a time, in legs.
 func (b *bench) round(ctx context.Context, t *target, d time.Duration) (*tally, error) {
 	sum := new(tally)
+	silent := 0
 	for left := d; left > 0; {
 		p := pace{window: b.window(), until: max(left, 50*time.Millisecond), patient: 500 * time.Millisecond} // a shorter leg may end before it begins
 		n := b.enough(t, left)
@@ -162,15 +164,24 @@ func (b *bench) round(ctx context.Context, t *target, d time.Duration) (*tally, 
 		if got.opened == 0 && sum.done > 0 {
 			return sum, nil
 		}
-		if got.done == 0 {
-			return nil, fmt.Errorf("%s: of %d exchanges none was answered within %s", t.label, got.opened, p.patient)
-		}
 		sum.add(got)
-		t.last = *got
+		t.total.add(got)
+		t.sample(b.Duration)
+		if got.done == 0 { // a machine with other work may stop a process for longer than one is patient
+			if silent++; silent == silentLegs {
+				return nil, fmt.Errorf("%s: of %d exchanges none was answered, %d times in a row, within %s each", t.label, got.opened, silent, p.patient)
+			}
+			left -= p.patient
+			continue
+		}
+		silent, t.last = 0, *got
 		left -= max(got.wall, time.Millisecond)
 	}
 	return sum, nil
 }
+
+// silentLegs is how many legs in a row may pass without an answer.
+const silentLegs = 4
 
 // enough is how many exchanges a leg has: about as many as there is time for, and not more than fit into a small cache of frames.
 func (b *bench) enough(t *target, left time.Duration) int {

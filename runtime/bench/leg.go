@@ -114,6 +114,7 @@ func (l *leg) find(p *parts, names uint64) (i int, ok bool) {
 type tally struct {
 	opened, done, copies, lost, returned uint64
 	wall, cpu, load                      time.Duration
+	sending                              time.Duration // until the last exchange was begun
 	latency                              histogram
 }
 
@@ -126,6 +127,7 @@ func (t *tally) add(o *tally) {
 	t.wall += o.wall
 	t.cpu += o.cpu
 	t.load += o.load
+	t.sending += o.sending
 	t.latency.merge(&o.latency)
 }
 
@@ -216,6 +218,7 @@ func (r *run) open(now int64) (opened int) {
 	}
 	if opened > 0 {
 		r.tally.opened += uint64(opened)
+		r.tally.sending = time.Duration(now)
 		r.t.consumer.flush()
 		r.t.producer.flush()
 	}

@@ -20,10 +20,12 @@ const (
 	Fanout  = "fanout"  // one that is pushed to many
 	Mixed   = "mixed"   // six hits, three misses and one Content to a subscriber in ten
 	Idle    = "idle"    // nothing at all, with three plugins loaded
+
+	Overload = "overload" // hits at the peak, at 0.8 of it, and at twice as much
 )
 
 // Scenarios lists them.
-func Scenarios() []string { return append(slices.Sorted(maps.Keys(pattern)), Idle) }
+func Scenarios() []string { return append(slices.Sorted(maps.Keys(pattern)), Idle, Overload) }
 
 // Options is one measurement. The zero value of a number is its default.
 type Options struct {
@@ -123,6 +125,8 @@ func (o *Options) check() error {
 		return usagef("payload of %d bytes: a frame has room for 0 to %d", o.Payload, wire.MaxPayload)
 	case o.Rate < 0 || o.Window < 0 || o.Repeat < 0 || o.Duration < 0 || o.Faces < 0 || o.Workers < 0:
 		return usagef("a rate, a window, a number of rounds, faces or workers, and a duration are above 0")
+	case o.Scenario == Overload && (o.Rate > 0 || len(o.Strategies) > 0 || len(o.Durability) > 1 || o.To.IsValid()):
+		return usagef("%s finds its rate by itself, on a forwarder of its own: leave --rate, --strategy, --durability and --to out", Overload)
 	case o.Rate > 0 && o.Window > 0:
 		return usagef("a rate (open loop) and a window (closed loop) exclude each other")
 	case o.Faces > 1 && o.Scenario != Fanout && o.Scenario != Publish && o.Scenario != Mixed:
@@ -131,9 +135,9 @@ func (o *Options) check() error {
 		return usagef("%d faces: a listener takes 4,096 peers (P-11), so at most 4,000", o.faces())
 	case o.names() > 1<<20 && o.Scenario != Miss:
 		return usagef("%s goes over at most %d names; only %s can have another for each exchange", o.Scenario, 1<<20, Miss)
-	case o.names()*uint64(o.faces()) > 100_000 && o.Scenario != Hit && o.Scenario != Miss:
+	case o.names()*uint64(o.faces()) > 100_000 && o.Scenario != Hit && o.Scenario != Miss && o.Scenario != Overload:
 		return usagef("%d names for each of %d faces are more subscriptions than a node's tables hold: at most 100,000", o.names(), o.faces())
-	case o.Scenario == Hit && o.Rate == 0 && uint64(o.window()) > o.names():
+	case (o.Scenario == Hit || o.Scenario == Overload) && o.Rate == 0 && uint64(o.window()) > o.names():
 		return usagef("a window of %d needs as many names, not %d: an answer is known by its name", o.window(), o.names())
 	case o.To.IsValid() && (len(o.Strategies) > 0 || len(o.Durability) > 1 || o.Workers > 0 || o.Scenario == Idle):
 		return usagef("a forwarder that runs already has its own strategy, store and workers, and is not idle: leave these options out with --to")

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+
+	"github.com/zmesh/zmesh/core/drop"
 )
 
 // Report is what was measured.
@@ -42,9 +44,11 @@ type Result struct {
 	Copy      time.Duration `json:"copy_ns"` // of the process for each copy that a subscriber got
 	Busy      float64       `json:"busy"`    // part of a core that the process took
 
-	Lost     uint64            `json:"lost"`     // exchanges without an answer in half a second
-	Returned uint64            `json:"returned"` // Interests that came back as a Return
-	Drops    map[string]uint64 `json:"drops"`    // what the forwarder has counted, by reason
+	Offered  float64           `json:"offered_per_second"` // exchanges begun
+	Lost     uint64            `json:"lost"`               // exchanges without an answer in half a second
+	LostHere uint64            `json:"lost_by_load"`       // datagrams that the load's own sockets had no room for
+	Returned uint64            `json:"returned"`           // Interests that came back as a Return
+	Drops    map[string]uint64 `json:"drops"`              // what the forwarder has counted meanwhile, by reason
 
 	Load  float64 `json:"load_busy"`   // part of a core that the load took
 	Bound bool    `json:"lower_bound"` // the load was the limit, not what was measured
@@ -52,10 +56,19 @@ type Result struct {
 	MemoryBefore uint64        `json:"memory_before_bytes"`
 	MemoryAfter  uint64        `json:"memory_after_bytes"`
 	MemoryRounds []uint64      `json:"memory_rounds_bytes"` // after each round
+	MemoryAt     []Sample      `json:"memory_at"`           // after each tenth of the time
 	Ready        time.Duration `json:"ready_ns"`            // from start to ready, if it was started for this
 
 	RateOfRaw Range `json:"rate_of_raw"` // its rate by that of the raw batched calls
 	CPUOfRaw  Range `json:"cpu_of_raw"`  // its CPU time for an exchange by theirs
+
+	RateOfPeak Range `json:"rate_of_peak"` // of an overload: its rate by that of the closed loop
+}
+
+// Sample is the resident memory after some measured time.
+type Sample struct {
+	At    time.Duration `json:"at_ns"`
+	Bytes uint64        `json:"bytes"`
 }
 
 // Range is a ratio, over all rounds and the lowest and highest of one round.
@@ -84,11 +97,8 @@ func (b *bench) report(ctx context.Context) (*Report, error) {
 	}
 	for _, t := range b.targets {
 		res := t.result()
-		if !t.isRaw() && t.child != nil {
-			var err error
-			if res.Drops, err = t.child.drops(ctx); err != nil {
-				return nil, fmt.Errorf("%s: %w", t.label, err)
-			}
+		if err := t.losses(ctx, &res); err != nil {
+			return nil, fmt.Errorf("%s: %w", t.label, err)
 		}
 		if limit != nil && t != limit {
 			res.RateOfRaw = compare(t, limit, rateOf)
@@ -97,6 +107,33 @@ func (b *bench) report(ctx context.Context) (*Report, error) {
 		r.Results = append(r.Results, res)
 	}
 	return r, nil
+}
+
+// losses fills in what was lost since begin: by the forwarder, and by the load itself.
+func (t *target) losses(ctx context.Context, r *Result) error {
+	r.LostHere = t.lostHere() - t.own
+	if t.isRaw() || t.child == nil {
+		return nil
+	}
+	now, err := t.child.drops(ctx)
+	for why, n := range now {
+		if n -= t.dropped[why]; n > 0 {
+			r.Drops[why] = n
+		}
+	}
+	return err
+}
+
+// unexplained is how many exchanges were lost although nobody counts a drop. A frame that is dropped is a lost exchange at most, so what is counted may be
+// more.
+func (r *Result) unexplained() uint64 {
+	counted := r.LostHere
+	for why, n := range r.Drops {
+		if why != drop.Duplicate.String() && why != drop.Hello.String() { // these cost nobody an answer
+			counted += n
+		}
+	}
+	return r.Lost - min(r.Lost, counted)
 }
 
 func machine() string {
@@ -108,7 +145,10 @@ func (t *target) result() Result {
 	r := Result{
 		Name: t.label, Raw: t.isRaw(), Exchanges: s.done, Lost: s.lost, Returned: s.returned, Drops: map[string]uint64{},
 		Rate: rateOf(s), P50: s.latency.quantile(0.5), P99: s.latency.quantile(0.99), P999: s.latency.quantile(0.999),
-		CPU: time.Duration(cpuEach(s)), MemoryBefore: t.before, MemoryAfter: t.memory(), MemoryRounds: t.resident,
+		CPU: time.Duration(cpuEach(s)), MemoryBefore: t.before, MemoryAfter: t.memory(), MemoryRounds: t.resident, MemoryAt: t.samples,
+	}
+	if s.sending > 0 {
+		r.Offered = float64(s.opened) / s.sending.Seconds()
 	}
 	if s.wall > 0 {
 		r.Busy, r.Load = s.cpu.Seconds()/s.wall.Seconds(), s.load.Seconds()/s.wall.Seconds()
@@ -229,6 +269,15 @@ func (r *Result) notes(all *Report) (list []string) {
 	if r.Ready > 0 && !r.Raw {
 		list = append(list, fmt.Sprintf("%s: ready after %s; busy to %.1f %% of a core", r.Name, short(r.Ready), 100*r.Busy))
 	}
+	if r.RateOfPeak.Whole > 0 {
+		list = append(list, fmt.Sprintf("%s: %.0f offered a second; rate of the peak %s", r.Name, r.Offered, r.RateOfPeak))
+	}
+	if r.Lost > 0 && !r.Raw {
+		list = append(list, fmt.Sprintf("%s: of %d lost exchanges %d are in no counter; the load's own sockets dropped %d datagrams", r.Name, r.Lost, r.unexplained(), r.LostHere))
+	}
+	if all.Duration >= longRun && !r.Raw && len(r.MemoryAt) > 1 {
+		list = append(list, r.memoryOverTime())
+	}
 	if len(r.Drops) > 0 {
 		var parts []string
 		for _, why := range slices.Sorted(maps.Keys(r.Drops)) {
@@ -237,6 +286,21 @@ func (r *Result) notes(all *Report) (list []string) {
 		list = append(list, fmt.Sprintf("%s: dropped %s", r.Name, strings.Join(parts, ", ")))
 	}
 	return list
+}
+
+// longRun is from when on it is of interest how memory grows.
+const longRun = 30 * time.Second
+
+// memoryOverTime tells the memory after each tenth of the time, and how much more than after the first it ever was.
+func (r *Result) memoryOverTime() string {
+	const mib = 1 << 20
+	var parts []string
+	most := r.MemoryAt[0].Bytes
+	for _, s := range r.MemoryAt {
+		parts = append(parts, fmt.Sprintf("%s %.1f", s.At.Round(time.Second), float64(s.Bytes)/mib))
+		most = max(most, s.Bytes)
+	}
+	return fmt.Sprintf("%s: MiB after %s: at most %+.1f %% after the first of these", r.Name, strings.Join(parts, ", "), 100*(float64(most)/float64(r.MemoryAt[0].Bytes)-1))
 }
 
 // String is a ratio with its range.

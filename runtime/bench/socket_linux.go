@@ -238,6 +238,17 @@ func (s *socket) flush() {
 	s.msgs, s.iovs = 0, 0
 }
 
+// overflow is how many datagrams the kernel dropped because nobody read in time: SK_MEMINFO_DROPS (linux/sock_diag.h).
+func (s *socket) overflow() uint64 {
+	var words [9]uint32
+	size := uint32(unsafe.Sizeof(words))
+	_, _, errno := unix.Syscall6(unix.SYS_GETSOCKOPT, uintptr(s.fd), unix.SOL_SOCKET, unix.SO_MEMINFO, uintptr(unsafe.Pointer(&words[0])), uintptr(unsafe.Pointer(&size)), 0)
+	if errno != 0 {
+		return 0
+	}
+	return uint64(words[8])
+}
+
 // sendFrom sends one datagram with another source address of this machine.
 func (s *socket) sendFrom(source netip.Addr, to netip.AddrPort, b []byte) error {
 	_, sa := sockaddrOf(to)

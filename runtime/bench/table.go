@@ -24,6 +24,7 @@ func Table(base Options) ([]Options, error) {
 		{Scenario: Miss, Durability: []string{"memory", "buffered"}},
 		{Scenario: Fanout},
 		{Scenario: Mixed},
+		{Scenario: Overload},
 		{Scenario: Idle},
 	}
 	for i := range cases {

@@ -26,9 +26,36 @@ type target struct {
 
 	total    tally
 	rounds   []tally
-	last     tally    // of the leg before
-	before   uint64   // resident bytes when the first leg began
-	resident []uint64 // and after each round
+	last     tally             // of the leg before
+	before   uint64            // resident bytes when the first leg began
+	resident []uint64          // and after each round
+	samples  []Sample          // and after each tenth of the time
+	dropped  map[string]uint64 // by the forwarder, before the first leg
+	own      uint64            // datagrams that the load's own sockets had lost by then
+}
+
+// lostHere is how many datagrams the load has lost itself: what its sockets had no room for, sending and receiving.
+func (t *target) lostHere() (n uint64) {
+	for _, s := range []*socket{t.consumer, t.producer, t.subscriber} {
+		n += s.full + s.overflow()
+	}
+	return n
+}
+
+// begin is called when all is set up.
+func (t *target) begin(ctx context.Context) (err error) {
+	t.before, t.own = t.memory(), t.lostHere()
+	if t.child != nil && !t.child.raw {
+		t.dropped, err = t.child.drops(ctx)
+	}
+	return err
+}
+
+// sample notes how much memory is resident, once for each tenth of the time.
+func (t *target) sample(of time.Duration) {
+	if at := t.total.wall; at >= of/10*time.Duration(len(t.samples)+1) {
+		t.samples = append(t.samples, Sample{At: at, Bytes: t.memory()})
+	}
 }
 
 // openSockets binds the sockets that a scenario needs, on the loopback or, for a target elsewhere, on any address.
@@ -100,7 +127,8 @@ func (t *target) isRaw() bool { return t.child != nil && t.child.raw }
 func (t *target) cpu() (time.Duration, error) {
 	switch {
 	case t.child != nil:
-		return cpuOf(t.child.pid())
+		cpu, err := cpuOf(t.child.pid())
+		return cpu, errors.Join(err, t.child.gone())
 	case t.cpuAt != nil:
 		return t.cpuAt()
 	}

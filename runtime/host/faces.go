@@ -47,7 +47,7 @@ func (h *Host) listen(ctx context.Context, cfg *config.Config, f *config.Face) e
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.listeners[f.Name] = &listening{name: f.Name, address: "udp://" + s.Addr().String(), peer: s.Addr().String(), close: s.Close, listener: l}
+	h.listeners[f.Name] = &listening{name: f.Name, address: "udp://" + s.Addr().String(), peer: s.Addr().String(), close: s.Close, listener: l, socket: s}
 	return nil
 }
 

@@ -81,6 +81,7 @@ type listening struct {
 	peer     string // the same without what it is
 	close    func() error
 	listener *forward.Listener
+	socket   *udp.Socket // nil: it has a driver
 }
 
 // Option is something that a node can be made with and need not.

@@ -9,6 +9,7 @@ import (
 	"github.com/zmesh/zmesh/core/drop"
 	"github.com/zmesh/zmesh/core/forward"
 	"github.com/zmesh/zmesh/core/store"
+	"github.com/zmesh/zmesh/faces/udp"
 	"github.com/zmesh/zmesh/runtime/admin"
 )
 
@@ -73,7 +74,12 @@ func addWorker(s *admin.Status, w forward.WorkerStats) {
 func (h *Host) totals() map[string]forward.Counters {
 	out := map[string]forward.Counters{}
 	for _, l := range h.openListeners() {
-		out[l.name], _ = h.node.ListenerCounters(l.listener)
+		out[l.name] = h.heard(l)
+	}
+	for _, s := range h.udp.Sockets() {
+		if c := (forward.Counters{}); s.Name() == "" && lost(&c, s) {
+			out[remotes] = sum(out[remotes], c)
+		}
 	}
 	h.mu.Lock() // before the faces are read: none is both among them and in the past
 	defer h.mu.Unlock()
@@ -86,6 +92,26 @@ func (h *Host) totals() map[string]forward.Counters {
 		out[name] = sum(before, out[name])
 	}
 	return out
+}
+
+// remotes is what the sockets are called that remotes have together, because no listener reaches them.
+const remotes = "(remotes)"
+
+// heard is the counters of a listener, with what its socket has lost.
+func (h *Host) heard(l *listening) forward.Counters {
+	c, _ := h.node.ListenerCounters(l.listener)
+	if l.socket != nil {
+		lost(&c, l.socket)
+	}
+	return c
+}
+
+// lost adds what a socket dropped before the node had it, and tells whether there was anything.
+func lost(c *forward.Counters, s *udp.Socket) bool {
+	n := s.Counters()
+	c.Drops[drop.ReceiveBuffer] += n.Overflow
+	c.Drops[drop.NoFace] += n.Strangers + n.Early
+	return n.Overflow+n.Strangers+n.Early > 0
 }
 
 // openListeners are the listeners in the order of the configuration.
@@ -104,7 +130,7 @@ func (h *Host) openListeners() (list []*listening) {
 func (h *Host) Faces() []admin.Face {
 	list := []admin.Face{}
 	for _, l := range h.openListeners() {
-		c, _ := h.node.ListenerCounters(l.listener)
+		c := h.heard(l)
 		list = append(list, admin.Face{
 			Name: l.name, Listener: true, Up: true, Peer: l.peer, Driver: h.driverOf(l.name), Subscriptions: c.Subscriptions,
 			InFrames: c.InFrames, OutFrames: c.OutFrames, InBytes: c.InBytes, OutBytes: c.OutBytes, Drops: dropMap(c.Drops),

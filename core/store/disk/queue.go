@@ -76,9 +76,11 @@ func (q *queue) put(p *part, w *store.Write) bool {
 			producer: w.FromFirst, published: w.Published,
 		},
 	})
-	select {
-	case q.wake <- struct{}{}:
-	default:
+	if len(g.items) == 1 { // who takes the group takes all of it
+		select {
+		case q.wake <- struct{}{}:
+		default:
+		}
 	}
 	return true
 }

@@ -83,6 +83,9 @@ func (e *env) bench(c *cobra.Command, f *benchFlags, args []string) (err error) 
 	if e.json {
 		return e.printJSON(reports)
 	}
+	if len(reports) > 1 {
+		bench.Wanted(e.out, reports)
+	}
 	return nil
 }
 
