@@ -151,7 +151,7 @@ func (b *bench) round(ctx context.Context, t *target, d time.Duration) (*tally, 
 		p := pace{window: b.window(), until: max(left, 50*time.Millisecond), patient: 500 * time.Millisecond} // a shorter leg may end before it begins
 		n := b.enough(t, left)
 		if b.Rate > 0 {
-			p.window, p.rate = 0, b.Rate
+			p.window, p.rate, p.patient = 0, b.Rate, 2*time.Second
 			n = max(1, min(n, int(b.Rate*left.Seconds())))
 		}
 		got, err := t.runLeg(b.Options, n, p, false)

@@ -184,6 +184,9 @@ func (r *run) drive() (*tally, error) {
 	}
 	after, err := r.t.cpu()
 	r.tally.wall, r.tally.cpu = time.Duration(r.last), after-cpu
+	if r.window == 0 { // what was offered and came to nothing counts too
+		r.tally.wall = max(r.tally.wall, r.tally.sending)
+	}
 	r.tally.load = threadCPU() - busy
 	return &r.tally, err
 }
@@ -191,7 +194,11 @@ func (r *run) drive() (*tally, error) {
 // nap is how long there is nothing to do unless something comes.
 func (r *run) nap() time.Duration {
 	if r.window == 0 && r.next < r.n {
-		return time.Duration(r.dueAt(r.next) - r.now())
+		now := r.now()
+		if r.tooFew(now) {
+			return r.tally.sending + gather - time.Duration(now)
+		}
+		return time.Duration(r.dueAt(r.next) - now)
 	}
 	return 20 * time.Millisecond
 }
@@ -200,7 +207,7 @@ func (r *run) dueAt(i int) int64 { return int64(float64(i) / r.rate * 1e9) }
 
 // open sends what there is room for, or what is due. What is sent in one go has one time.
 func (r *run) open(now int64) (opened int) {
-	if now >= int64(r.until) {
+	if now >= int64(r.until) || r.tooFew(now) {
 		return 0
 	}
 	for ; r.next < r.n && opened < 4*batch; opened++ {
@@ -223,6 +230,14 @@ func (r *run) open(now int64) (opened int) {
 		r.t.producer.flush()
 	}
 	return opened
+}
+
+// gather is for how long the exchanges of a fast open loop are put together: a call for each of them would make the load slower than what it loads.
+const gather = 100 * time.Microsecond
+
+// tooFew tells whether it is too soon for another batch of an open loop that has eight or more in such a time.
+func (r *run) tooFew(now int64) bool {
+	return r.window == 0 && r.rate*gather.Seconds() >= 8 && now-int64(r.tally.sending) < int64(gather)
 }
 
 func (r *run) send(i int) {
@@ -286,6 +301,7 @@ func (r *run) frame(s *socket, b []byte, now int64) {
 		}
 		return
 	}
+	i = r.eldest(i)
 	if r.left[i] == 0 {
 		return
 	}
@@ -307,6 +323,18 @@ func (r *run) frame(s *socket, b []byte, now int64) {
 		r.tally.latency.add(time.Duration(now - r.due[i]))
 		r.last = now
 	}
+}
+
+// eldest is the first of the hits under way that ask for the same content as exchange i: in an open loop its name may come round again before the answer
+// is there, and an answer does not say which of them it is for.
+func (r *run) eldest(i int) int {
+	if r.classes[i] != classHit || len(r.order[classHit]) < r.n { // of a mixture a second round of names does not come within a window
+		return i
+	}
+	for before := i - int(r.names); before >= r.oldest && r.left[before] > 0; before -= int(r.names) {
+		i = before
+	}
+	return i
 }
 
 // giveUp counts as lost what was sent too long ago.

@@ -45,7 +45,7 @@ type Result struct {
 	Busy      float64       `json:"busy"`    // part of a core that the process took
 
 	Offered  float64           `json:"offered_per_second"` // exchanges begun
-	Lost     uint64            `json:"lost"`               // exchanges without an answer in half a second
+	Lost     uint64            `json:"lost"`               // exchanges without an answer in half a second, of an open loop in two
 	LostHere uint64            `json:"lost_by_load"`       // datagrams that the load's own sockets had no room for
 	Returned uint64            `json:"returned"`           // Interests that came back as a Return
 	Drops    map[string]uint64 `json:"drops"`              // what the forwarder has counted meanwhile, by reason

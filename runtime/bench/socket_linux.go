@@ -71,8 +71,8 @@ func openSocket(at netip.AddrPort, gso bool) (*socket, error) {
 		return nil, fmt.Errorf("socket: %w", err)
 	}
 	s := &socket{fd: fd, gso: gso, slot: plainSlot}
-	for _, option := range []int{unix.SO_RCVBUF, unix.SO_SNDBUF} {
-		_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, option, 8<<20) // as much as is granted
+	for _, option := range []int{unix.SO_RCVBUF, unix.SO_SNDBUF, unix.SO_RCVBUFFORCE, unix.SO_SNDBUFFORCE} {
+		_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, option, 8<<20) // as much as is granted; to who may administer the network all of it
 	}
 	if err := unix.Bind(fd, sa); err != nil {
 		s.close()
