@@ -45,16 +45,16 @@ type Options struct {
 
 	// ItemFuel bounds what each item of a call may cost, in units of package meter, about an instruction each; what one item
 	// leaves over serves the next of the batch. 0: 1,000,000, with which a runaway ends within some 20 ms. A Go guest's
-	// decision takes 6,000 to 50,000.
+	// decision takes 8,000 to 65,000.
 	ItemFuel int64
 
 	// ByteFuel is what each byte of the items may cost besides: for a kind whose items are of very different length.
 	ByteFuel int64
 
-	// StartFuel is for start-up, init and configuration together. 0: 45,000,000; a Go guest takes 16 to 21 million.
+	// StartFuel is for start-up, init and configuration together. 0: 60,000,000; a Go guest takes 20 to 25 million.
 	StartFuel int64
 
-	// IdleFuel is for one run of the idle hook. 0: 100,000,000: to collect the garbage of a Go guest takes 26 to 52 million units and
+	// IdleFuel is for one run of the idle hook. 0: 100,000,000: to collect the garbage of a Go guest takes 40 to 60 million units and
 	// about a millisecond where little is kept, and more than 100 million where 12 MiB are.
 	IdleFuel int64
 
@@ -76,7 +76,7 @@ const (
 	defaultMaxModule = 16 << 20
 	defaultMaxMemory = 64 << 20
 	defaultItemFuel  = 1_000_000
-	defaultStartFuel = 45_000_000
+	defaultStartFuel = 60_000_000
 	defaultIdleFuel  = 100_000_000
 	page             = 64 << 10
 

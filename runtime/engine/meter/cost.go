@@ -2,15 +2,16 @@ package meter
 
 // Units of fuel beyond one for each instruction. One unit is what a plain instruction takes: 0.2 to 0.5 ns in compiled code.
 const (
-	costLoad        = 2  // from memory: one nanosecond as a rule, up to 60 if every one misses the caches in 64 MiB
-	costDivide      = 8  // integer division and remainder: up to 40 cycles on a processor of 2015
-	costFloatDivide = 4  // f32, f64: div and sqrt
-	costCall        = 3  // to a function of the module: moving arguments, checking the stack
-	costIndirect    = 6  // with bounds, type and module looked up
-	costImport      = 60 // leaving for the host and coming back takes 30 ns before the host does anything
-	costBulk        = 16 // a bulk operation of no bytes: a call of the host's memmove
-	costGrow        = 60 // memory.grow of nothing
-	costEntry       = 2  // a frame, before what lies in it
+	costLoad        = 2   // from memory: one nanosecond as a rule, up to 60 if every one misses the caches in 64 MiB
+	costDivide      = 8   // integer division and remainder: up to 40 cycles on a processor of 2015
+	costFloatDivide = 4   // f32, f64: div and sqrt
+	costCall        = 3   // to a function of the module: moving arguments, checking the stack
+	costIndirect    = 6   // with bounds, type and module looked up
+	costImport      = 60  // leaving for the host and coming back takes 30 ns before the host does anything
+	costBulk        = 16  // a bulk operation of no bytes: a call of the host's memmove
+	costGrow        = 60  // memory.grow of nothing
+	costEntry       = 2   // a frame, before what lies in it
+	costDeeper      = 256 // beside that, of a function that calls others: it bounds how deep a recursion gets
 
 	bytesPerUnit = 8  // of memory.copy, fill and init: 10 GB/s is 0.1 ns a byte, and a page fault 0.1 ns a byte more
 	pageShift    = 11 // memory.grow: 2,048 units for each page that there is afterwards. All of it may be copied, at 10 to 40 µs a page
@@ -37,6 +38,7 @@ type loopCost struct {
 // plan is where a body is charged, and how much.
 type plan struct {
 	entry uint64     // outside of loops, with the frame
+	stack uint64     // for how deep it may get, beside entry; 0 if it calls nobody
 	loops []loopCost // in the order of their beginnings
 	first bool       // the first loop is reached in any case, by nothing but plain instructions
 }
@@ -51,6 +53,9 @@ type costing struct {
 // plan adds up a body, using p's memory.
 func (k *costing) plan(b *body, fn int, p *plan) {
 	*p = plan{entry: frameCost(b), loops: p.loops[:0], first: true}
+	if b.calls > 0 {
+		p.stack = costDeeper
+	}
 	w := walker{m: k.m, c: &cursor{buf: k.m.raw, pos: b.code, end: b.end, fn: fn}, slots: b.slots}
 	var open []int // for each open block: the loop that it is or is in
 	in, straight, last := -1, true, lengthBefore{}

@@ -28,10 +28,10 @@ func (j *injector) body(b *body, fn int) []byte {
 	switch {
 	case j.small[own] > 0:
 		return nil
-	case j.plan.first && entry <= j.plan.loops[0].units/2+mergeCost:
-		j.plan.loops[0].units += entry // the loop is reached in any case: one charge for both
+	case j.plan.first && entry <= j.plan.loops[0].units/2+mergeCost && (j.plan.stack == 0 || j.plan.loops[0].calls):
+		j.plan.loops[0].units += entry + j.plan.stack // the loop is reached in any case: one charge for both
 	default:
-		j.charge(entry)
+		j.charge(entry + j.plan.stack)
 	}
 	j.instructions(fn)
 	return j.out
