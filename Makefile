@@ -70,6 +70,10 @@ soak: $(BUILTIN)
 	.ci/fuzz $(SOAK)
 	@echo 'soak tests, fraction $(SOAK), $(RACE_TEXT)'
 	ZMESH_PLUGINS=1 ZMESH_SOAK=$(SOAK) $(RACE) -run '^TestSoak' -timeout 6h ./...
+ifneq ($(CC_PATH),)
+	@echo 'what has a rate to keep, without -race'
+	ZMESH_PLUGINS=1 ZMESH_SOAK=$(SOAK) go test -run '^TestSoakSwaps$$' -timeout 1h ./runtime/host
+endif
 
 # The forwarder on one CPU and the load on another, where there are two. BENCH has more flags, or a scenario.
 BENCH ?=
