@@ -87,7 +87,7 @@ func swapsUnderLoad(t *testing.T, swaps int, least float64) {
 	if rate < least {
 		t.Errorf("%.0f frames/s, want %.0f", rate, least)
 	}
-	if swaps >= 30 && (endHeap > heap+16<<20 || endRSS > rss+48<<20) {
+	if swaps >= 30 && (endHeap > heap+32<<20 || endRSS > rss+64<<20) { // an instance of each swap would be 80 MiB and more
 		t.Error("what was swapped out is not freed")
 	}
 	for _, f := range w.host.Faces() {
