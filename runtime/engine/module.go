@@ -45,17 +45,17 @@ type Options struct {
 
 	// ItemFuel bounds what each item of a call may cost, in units of package meter, about an instruction each; what one item
 	// leaves over serves the next of the batch. 0: 1,000,000, with which a runaway ends within some 20 ms. A Go guest's
-	// decision takes 8,000 to 65,000.
+	// decision takes 6,000 to 53,000.
 	ItemFuel int64
 
 	// ByteFuel is what each byte of the items may cost besides: for a kind whose items are of very different length.
 	ByteFuel int64
 
-	// StartFuel is for start-up, init and configuration together. 0: 60,000,000; a Go guest takes 20 to 25 million.
+	// StartFuel is for start-up, init and configuration together. 0: 60,000,000; a Go guest takes 17 to 22 million.
 	StartFuel int64
 
-	// IdleFuel is for one run of the idle hook. 0: 100,000,000: to collect the garbage of a Go guest takes 40 to 60 million units and
-	// about a millisecond where little is kept, and more than 100 million where 12 MiB are.
+	// IdleFuel is for one run of the idle hook. 0: 150,000,000: to collect the garbage of a Go guest takes 40 to 92 million units and
+	// one to two ms where little is kept.
 	IdleFuel int64
 
 	// Account is what the module counts on once [Module.Activate] was called. nil: one of its own.
@@ -77,7 +77,7 @@ const (
 	defaultMaxMemory = 64 << 20
 	defaultItemFuel  = 1_000_000
 	defaultStartFuel = 60_000_000
-	defaultIdleFuel  = 100_000_000
+	defaultIdleFuel  = 150_000_000
 	page             = 64 << 10
 
 	fuelExport = "zmesh_fuel" // the name of the global that package meter adds

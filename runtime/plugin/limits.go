@@ -13,7 +13,7 @@ type Limits struct {
 
 	ItemFuel  int64 // units for each item of a call. 1,000,000; decoders: 50,000,000
 	StartFuel int64 // units for start-up, init and configuration together. 60,000,000
-	IdleFuel  int64 // units for one run of the idle hook. 100,000,000
+	IdleFuel  int64 // units for one run of the idle hook. 150,000,000
 
 	engine.AccountLimits
 

@@ -2,16 +2,16 @@ package meter
 
 // Units of fuel beyond one for each instruction. One unit is what a plain instruction takes: 0.2 to 0.5 ns in compiled code.
 const (
-	costLoad        = 2   // from memory: one nanosecond as a rule, up to 60 if every one misses the caches in 64 MiB
-	costDivide      = 8   // integer division and remainder: up to 40 cycles on a processor of 2015
-	costFloatDivide = 4   // f32, f64: div and sqrt
-	costCall        = 3   // to a function of the module: moving arguments, checking the stack
-	costIndirect    = 6   // with bounds, type and module looked up
-	costImport      = 60  // leaving for the host and coming back takes 30 ns before the host does anything
-	costBulk        = 16  // a bulk operation of no bytes: a call of the host's memmove
-	costGrow        = 60  // memory.grow of nothing
-	costEntry       = 2   // a frame, before what lies in it
-	costDeeper      = 256 // beside that, of a function that calls others: it bounds how deep a recursion gets
+	costLoad        = 2  // from memory: one nanosecond as a rule, up to 60 if every one misses the caches in 64 MiB
+	costDivide      = 8  // integer division and remainder: up to 40 cycles on a processor of 2015
+	costFloatDivide = 4  // f32, f64: div and sqrt
+	costCall        = 3  // to a function of the module: moving arguments, checking the stack
+	costIndirect    = 6  // with bounds, type and module looked up
+	costImport      = 60 // leaving for the host and coming back takes 30 ns before the host does anything
+	costBulk        = 16 // a bulk operation of no bytes: a call of the host's memmove
+	costGrow        = 60 // memory.grow of nothing
+	costEntry       = 2  // a frame, before what lies in it
+	costDeeper      = 64 // beside that, of a function that calls others: it bounds how deep a recursion gets
 
 	bytesPerUnit = 8  // of memory.copy, fill and init: 10 GB/s is 0.1 ns a byte, and a page fault 0.1 ns a byte more
 	pageShift    = 11 // memory.grow: 2,048 units for each page that there is afterwards. All of it may be copied, at 10 to 40 µs a page

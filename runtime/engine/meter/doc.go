@@ -41,7 +41,7 @@
 //	data.drop, elem.drop                               16
 //	memory.grow                                        60, and 2,048 for each page that the memory then has
 //	entry                                              2, 1 for each parameter and local, 1 for 8 instructions, and
-//	                                                   256 if the function calls others
+//	                                                   64 if the function calls others
 //
 // A unit is 0.1 to 0.4 ns in ordinary code, 2 ns in a recursion or where memory grows, and 10 to 20 ns where every load misses all
 // caches of 64 MiB. A million units are less than 50 ms of any code. What comes on top, and fuel does not count, is the kernel's work
@@ -55,8 +55,8 @@
 //
 // wazero grows a stack by copying and gives up ("stack overflow") when it has about 100 MB. What takes longest there is that copy, some
 // 40 ms in which nothing can stop the world, and then a look at every frame, for the trap's text. So a function that calls others pays
-// 256 units more at its entry: a million units are some 3,800 small frames, or at most about 10 MB of large ones, all copies counted, and a
-// recursion that uses them up takes 0.2 ms where it took 7. For a Go guest that is 10 to 25 % more units, which are no time. There is no counter of
+// 64 units more at its entry: a million units are some 14,000 small frames, or at most about 10 MB of large ones, all copies counted, and a
+// recursion that uses them up takes 0.5 ms where it took 7. For a Go guest that is 2 to 12 % more units, which are no time. There is no counter of
 // depth: it would have to be counted up again at every way out.
 //
 // # What is refused
