@@ -62,12 +62,10 @@ func builtinNames(kinds ...Kind) (list []string) {
 	return list
 }
 
-// capabilities are what a plugin can be granted (plugin contract, 8). A named transport is transport:NAME.
+// capabilities are what a plugin can be granted (plugin contract, 8).
 var capabilities = []string{"clock", "random", "log", "metrics", "state"}
 
-const transport = "transport:"
-
-// Capabilities gives what can be granted, without the named transports.
+// Capabilities gives what can be granted.
 func Capabilities() []string { return slices.Clone(capabilities) }
 
 // readPlugins reads [[plugins]].
@@ -111,11 +109,9 @@ func (l *loader) readModule(t *table, p *Plugin) {
 func (l *loader) readGrant(t *table, p *Plugin) {
 	texts, _ := t.texts("grant")
 	for _, text := range texts {
-		switch named, isTransport := strings.CutPrefix(text.text, transport); {
-		case isTransport && !labels.MatchString(named):
-			t.wrongAt(text.at, `%q names no transport: write "transport:" and its name`, text.text)
-		case !isTransport && !slices.Contains(capabilities, text.text):
-			t.wrongAt(text.at, "there is no capability %q: %s", text.text, meant(text.text, append(Capabilities(), transport+"NAME")))
+		switch {
+		case !slices.Contains(capabilities, text.text):
+			t.wrongAt(text.at, "there is no capability %q: %s", text.text, meant(text.text, Capabilities()))
 		case slices.Contains(p.Grant, text.text):
 			t.wrongAt(text.at, "%q is granted twice: keep one", text.text)
 		default:

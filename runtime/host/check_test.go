@@ -42,21 +42,20 @@ func TestCheckPlugins(t *testing.T) {
 		want []string // of each mistake; none: it is good
 		at   string   // the line of the first
 	}{
-		"good":              {entry(good, "[plugins.config.deep]\nrate = 3\n") + strategy, nil, ""},
-		"no module":         {entry(filepath.Join(dir, "text.wasm"), ""), []string{"text.wasm: this is not a WebAssembly module"}, "[[plugins]]"},
-		"another kind":      {entry(driver, "") + strategy, []string{`plugin "p": it is a driver by its manifest, and this takes a strategy`}, "[[strategies]]"},
-		"no driver":         {entry(good, "") + line, []string{"it is a strategy by its manifest, and this takes a driver"}, "[[faces]]"},
-		"transport":         {entry(driver, "") + line, []string{"its driver works on datagrams only"}, "[[faces]]"},
-		"no decoder":        {entry(good, "") + "[[streams]]\nuri = \"a/b\"\ndecoder = \"p\"\n", []string{"and this takes a decoder"}, "[[streams]]"},
-		"not known":         {entry(good, "[plugins.config]\nspeed = 1\n"), []string{"config key speed: the plugin has no such setting; it has deep.rate"}, "speed = 1"},
-		"too much":          {entry(good, "[plugins.config.deep]\nrate = 10\n"), []string{"config key deep.rate: 10 is more than 9"}, "rate = 10"},
-		"capability":        {entry(file("asks.wasm", map[string]any{"capabilities": []string{"log"}}, nil), ""), []string{`the capability "log", which is not granted`}, "[[plugins]]"},
-		"version":           {entry(file("new.wasm", nil, func(g *wasmtest.Guest) { g.Major = "7" }), ""), []string{"the host is too old"}, "[[plugins]]"},
-		"memory":            {entry(file("big.wasm", nil, func(g *wasmtest.Guest) { g.MinPages = 64 }), "[plugins.limits]\nmemory = \"1MiB\"\n"), []string{"starts with 4096 KiB of memory and may have 1024"}, "[[plugins]]"},
-		"signature":         {entry(good, "") + "[plugins_trust]\nkeys = [\"ed25519:" + strings.Repeat("00", 32) + "\"]\n", []string{"asks for a signature"}, "[[plugins]]"},
-		"vectors":           {entry(file("v.wasm", map[string]any{"vectors": []any{1}}, nil), ""), []string{"vectors: they are for decoders"}, "[[plugins]]"},
-		"more than one":     {entry(good, "[plugins.config]\nspeed = 1\n[plugins.config.deep]\nrate = \"x\"\n"), []string{"speed", "x is not a whole number"}, "speed = 1"},
-		"capability unheld": {entry(good, "grant = [\"transport:x\"]\n"), []string{`"transport:x" cannot be granted`}, "[[plugins]]"},
+		"good":          {entry(good, "[plugins.config.deep]\nrate = 3\n") + strategy, nil, ""},
+		"no module":     {entry(filepath.Join(dir, "text.wasm"), ""), []string{"text.wasm: this is not a WebAssembly module"}, "[[plugins]]"},
+		"another kind":  {entry(driver, "") + strategy, []string{`plugin "p": it is a driver by its manifest, and this takes a strategy`}, "[[strategies]]"},
+		"no driver":     {entry(good, "") + line, []string{"it is a strategy by its manifest, and this takes a driver"}, "[[faces]]"},
+		"transport":     {entry(driver, "") + line, []string{"its driver works on datagrams only"}, "[[faces]]"},
+		"no decoder":    {entry(good, "") + "[[streams]]\nuri = \"a/b\"\ndecoder = \"p\"\n", []string{"and this takes a decoder"}, "[[streams]]"},
+		"not known":     {entry(good, "[plugins.config]\nspeed = 1\n"), []string{"config key speed: the plugin has no such setting; it has deep.rate"}, "speed = 1"},
+		"too much":      {entry(good, "[plugins.config.deep]\nrate = 10\n"), []string{"config key deep.rate: 10 is more than 9"}, "rate = 10"},
+		"capability":    {entry(file("asks.wasm", map[string]any{"capabilities": []string{"log"}}, nil), ""), []string{`the capability "log", which is not granted`}, "[[plugins]]"},
+		"version":       {entry(file("new.wasm", nil, func(g *wasmtest.Guest) { g.Major = "7" }), ""), []string{"the host is too old"}, "[[plugins]]"},
+		"memory":        {entry(file("big.wasm", nil, func(g *wasmtest.Guest) { g.MinPages = 64 }), "[plugins.limits]\nmemory = \"1MiB\"\n"), []string{"starts with 4096 KiB of memory and may have 1024"}, "[[plugins]]"},
+		"signature":     {entry(good, "") + "[plugins_trust]\nkeys = [\"ed25519:" + strings.Repeat("00", 32) + "\"]\n", []string{"asks for a signature"}, "[[plugins]]"},
+		"vectors":       {entry(file("v.wasm", map[string]any{"vectors": []any{1}}, nil), ""), []string{"vectors: they are for decoders"}, "[[plugins]]"},
+		"more than one": {entry(good, "[plugins.config]\nspeed = 1\n[plugins.config.deep]\nrate = \"x\"\n"), []string{"speed", "x is not a whole number"}, "speed = 1"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "node.toml")
