@@ -156,6 +156,7 @@ func (w *world) disturb() {
 // check compares the store with the model.
 func (w *world) check() {
 	w.t.Helper()
+	w.waitFrozen()
 	ids := make([]number, 0, len(w.kept))
 	for id, at := range w.kept {
 		if w.clock.now-at > 23*time.Hour {
@@ -176,4 +177,33 @@ func (w *world) check() {
 			w.t.Fatalf("the newest of %x is %d, %d was confirmed", k, got.Seq, seq)
 		}
 	}
+}
+
+// waitFrozen waits until the hours that have failed are open for reading. Until then a read that finds nothing is unsure
+// (store.Completion), and the node asks its neighbours.
+func (w *world) waitFrozen() {
+	w.t.Helper()
+	for end := time.Now().Add(20 * time.Second); ; w.poll() {
+		failed, shut := w.store.troubled()
+		switch {
+		case !failed && !shut:
+			return
+		case !failed: // it could not even be opened for reading: the committer tries again when it looks after the hours
+			w.clock.waitTimer(housekeeping)
+			w.pass(housekeeping)
+		case time.Now().After(end):
+			w.t.Fatal("an hour that failed is not open for reading after 20 s")
+		}
+	}
+}
+
+// troubled tells whether an hour has failed and is not open for reading yet, and whether one is shut.
+func (s *Store) troubled() (failed, shut bool) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	for _, h := range s.hours {
+		shut = shut || h.db == nil
+		failed = failed || h.db != nil && !h.stuck && !h.sealed && h.guard.failed() != nil
+	}
+	return failed, shut
 }
