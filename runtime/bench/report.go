@@ -46,7 +46,8 @@ type Result struct {
 
 	Offered  float64           `json:"offered_per_second"` // exchanges begun
 	Lost     uint64            `json:"lost"`               // exchanges without an answer in half a second, of an open loop in two
-	LostHere uint64            `json:"lost_by_load"`       // datagrams that the load's own sockets had no room for
+	Unsent   uint64            `json:"unsent"`             // datagrams that the load's own sockets had no room for
+	Unread   uint64            `json:"unread"`             // datagrams that came to them and were not read in time
 	Returned uint64            `json:"returned"`           // Interests that came back as a Return
 	Drops    map[string]uint64 `json:"drops"`              // what the forwarder has counted meanwhile, by reason
 
@@ -62,7 +63,7 @@ type Result struct {
 	RateOfRaw Range `json:"rate_of_raw"` // its rate by that of the raw batched calls
 	CPUOfRaw  Range `json:"cpu_of_raw"`  // its CPU time for an exchange by theirs
 
-	RateOfPeak Range `json:"rate_of_peak"` // of an overload: its rate by that of the closed loop
+	RateOfPeak float64 `json:"rate_of_peak"` // of an overload: exchanges that the forwarder carried in a second, by those of the closed loop
 }
 
 // Sample is the resident memory after some measured time.
@@ -111,7 +112,8 @@ func (b *bench) report(ctx context.Context) (*Report, error) {
 
 // losses fills in what was lost since begin: by the forwarder, and by the load itself.
 func (t *target) losses(ctx context.Context, r *Result) error {
-	r.LostHere = t.lostHere() - t.own
+	r.Unsent, r.Unread = t.lostHere()
+	r.Unsent, r.Unread = r.Unsent-t.unsent, r.Unread-t.unread
 	if t.isRaw() || t.child == nil {
 		return nil
 	}
@@ -127,7 +129,7 @@ func (t *target) losses(ctx context.Context, r *Result) error {
 // unexplained is how many exchanges were lost although nobody counts a drop. A frame that is dropped is a lost exchange at most, so what is counted may be
 // more.
 func (r *Result) unexplained() uint64 {
-	counted := r.LostHere
+	counted := r.Unsent + r.Unread
 	for why, n := range r.Drops {
 		if why != drop.Duplicate.String() && why != drop.Hello.String() { // these cost nobody an answer
 			counted += n
@@ -269,11 +271,11 @@ func (r *Result) notes(all *Report) (list []string) {
 	if r.Ready > 0 && !r.Raw {
 		list = append(list, fmt.Sprintf("%s: ready after %s; busy to %.1f %% of a core", r.Name, short(r.Ready), 100*r.Busy))
 	}
-	if r.RateOfPeak.Whole > 0 {
-		list = append(list, fmt.Sprintf("%s: %.0f offered a second; rate of the peak %s", r.Name, r.Offered, r.RateOfPeak))
+	if r.RateOfPeak > 0 {
+		list = append(list, fmt.Sprintf("%s: %.0f offered a second; answered at %.2f of the peak, with what the load did not read in time", r.Name, r.Offered, r.RateOfPeak))
 	}
 	if r.Lost > 0 && !r.Raw {
-		list = append(list, fmt.Sprintf("%s: of %d lost exchanges %d are in no counter; the load's own sockets dropped %d datagrams", r.Name, r.Lost, r.unexplained(), r.LostHere))
+		list = append(list, fmt.Sprintf("%s: of %d lost exchanges %d are in no counter; the load itself could not send %d datagrams and did not read %d in time", r.Name, r.Lost, r.unexplained(), r.Unsent, r.Unread))
 	}
 	if all.Duration >= longRun && !r.Raw && len(r.MemoryAt) > 1 {
 		list = append(list, r.memoryOverTime())

@@ -24,27 +24,29 @@ type target struct {
 	next                           numbers
 	leg                            leg
 
-	total    tally
-	rounds   []tally
-	last     tally             // of the leg before
-	before   uint64            // resident bytes when the first leg began
-	resident []uint64          // and after each round
-	samples  []Sample          // and after each tenth of the time
-	dropped  map[string]uint64 // by the forwarder, before the first leg
-	own      uint64            // datagrams that the load's own sockets had lost by then
+	total          tally
+	rounds         []tally
+	last           tally             // of the leg before
+	before         uint64            // resident bytes when the first leg began
+	resident       []uint64          // and after each round
+	samples        []Sample          // and after each tenth of the time
+	dropped        map[string]uint64 // by the forwarder, before the first leg
+	unsent, unread uint64            // by the load itself, by then
 }
 
-// lostHere is how many datagrams the load has lost itself: what its sockets had no room for, sending and receiving.
-func (t *target) lostHere() (n uint64) {
+// lostHere is how many datagrams the load has lost itself: what its sockets had no room for, and what came and was not read in time.
+func (t *target) lostHere() (unsent, unread uint64) {
 	for _, s := range []*socket{t.consumer, t.producer, t.subscriber} {
-		n += s.full + s.overflow()
+		unsent += s.full
+		unread += s.overflow()
 	}
-	return n
+	return unsent, unread
 }
 
 // begin is called when all is set up.
 func (t *target) begin(ctx context.Context) (err error) {
-	t.before, t.own = t.memory(), t.lostHere()
+	t.before = t.memory()
+	t.unsent, t.unread = t.lostHere()
 	if t.child != nil && !t.child.raw {
 		t.dropped, err = t.child.drops(ctx)
 	}

@@ -113,7 +113,7 @@ func (r *Report) overloadChecks() []check {
 		{"0.8 of the peak load, lost", fmt.Sprint(below.Lost), "0", below.Lost == 0},
 		{
 			fmt.Sprintf("%.1f times the peak load, rate of the peak", twice.Offered/r.Results[0].Rate),
-			fmt.Sprintf("%.2f", twice.RateOfPeak.Whole), "≥ 0.90", twice.RateOfPeak.Whole >= 0.9,
+			fmt.Sprintf("%.2f", twice.RateOfPeak), "≥ 0.90", twice.RateOfPeak >= 0.9,
 		},
 		{
 			fmt.Sprintf("… of %d lost, in no counter", twice.Lost), fmt.Sprint(twice.unexplained()), "0", twice.unexplained() == 0,
