@@ -12,7 +12,7 @@ type Reason uint8
 const (
 	None Reason = iota
 	// Before anybody has seen it.
-	ReceiveBuffer // the system dropped it, because the reader was busy for so long that its buffer was full
+	ReceiveBuffer // the system dropped it, because the reader was busy for so long that its buffer was full; it counts datagrams that it has joined (UDP_GRO) once
 	// What the bytes say (P-23).
 	Short              // shorter than 15 bytes, or 19 with a Net ID
 	Long               // longer than 1,280 bytes or the face's MTU

@@ -17,7 +17,7 @@ type Counters struct {
 	Joined     uint64        // messages read that held several datagrams of one peer (UDP_GRO)
 	Timed      time.Duration // what reads of TimedOf datagrams took, of one read in 64 that found some; Linux only
 	TimedOf    uint64
-	Overflow   uint64 // dropped by the kernel because the receive buffer was full; Linux only, its 32-bit counter
+	Overflow   uint64 // dropped by the kernel because the receive buffer was full; Linux only, its 32-bit counter, which has joined datagrams (UDP_GRO) once
 
 	Sent       uint64 // datagrams that the kernel took
 	SendCalls  uint64 // system calls for sending

@@ -152,7 +152,7 @@ func (b *bench) round(ctx context.Context, t *target, d time.Duration) (*tally, 
 		n := b.enough(t, left)
 		if b.Rate > 0 {
 			p.window, p.rate, p.patient = 0, b.Rate, 2*time.Second
-			n = max(1, min(n, int(b.Rate*left.Seconds())))
+			n = max(1, min(max(n, int(b.Rate)), int(b.Rate*left.Seconds()), mostOpen))
 		}
 		got, err := t.runLeg(b.Options, n, p, false)
 		if err != nil {
@@ -179,6 +179,10 @@ func (b *bench) round(ctx context.Context, t *target, d time.Duration) (*tally, 
 	}
 	return sum, nil
 }
+
+// mostOpen is how many exchanges a leg of an open loop has at most. One of a second shows what becomes of a load that goes on; what is only a few ms too much is
+// held by the buffers.
+const mostOpen = 1 << 21
 
 // silentLegs is how many legs in a row may pass without an answer.
 const silentLegs = 4

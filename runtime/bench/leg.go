@@ -196,7 +196,7 @@ func (r *run) nap() time.Duration {
 	if r.window == 0 && r.next < r.n {
 		now := r.now()
 		if r.tooFew(now) {
-			return r.tally.sending + gather - time.Duration(now)
+			return gather + time.Duration(r.dueAt(r.next)-now)
 		}
 		return time.Duration(r.dueAt(r.next) - now)
 	}
@@ -237,7 +237,7 @@ const gather = 100 * time.Microsecond
 
 // tooFew tells whether it is too soon for another batch of an open loop that has eight or more in such a time.
 func (r *run) tooFew(now int64) bool {
-	return r.window == 0 && r.rate*gather.Seconds() >= 8 && now-int64(r.tally.sending) < int64(gather)
+	return r.window == 0 && r.rate*gather.Seconds() >= 8 && r.next < r.n && now < r.dueAt(r.next)+int64(gather)
 }
 
 func (r *run) send(i int) {

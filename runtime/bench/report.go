@@ -127,10 +127,17 @@ func (t *target) losses(ctx context.Context, r *Result) error {
 }
 
 // unexplained is how many exchanges were lost although nobody counts a drop. A frame that is dropped is a lost exchange at most, so what is counted may be
-// more.
-func (r *Result) unexplained() uint64 {
-	counted := r.Unsent + r.Unread
+// more. What was sent with segmentation offload lies in a receive buffer as messages of up to 64 datagrams, and the kernel counts such a message once.
+func (r *Result) unexplained(gso bool) uint64 {
+	each := uint64(1)
+	if gso {
+		each = maxSegments
+	}
+	counted := r.Unsent + r.Unread*each
 	for why, n := range r.Drops {
+		if why == drop.ReceiveBuffer.String() {
+			n *= each
+		}
 		if why != drop.Duplicate.String() && why != drop.Hello.String() { // these cost nobody an answer
 			counted += n
 		}
@@ -275,7 +282,7 @@ func (r *Result) notes(all *Report) (list []string) {
 		list = append(list, fmt.Sprintf("%s: %.0f offered a second; answered at %.2f of the peak, with what the load did not read in time", r.Name, r.Offered, r.RateOfPeak))
 	}
 	if r.Lost > 0 && !r.Raw {
-		list = append(list, fmt.Sprintf("%s: of %d lost exchanges %d are in no counter; the load itself could not send %d datagrams and did not read %d in time", r.Name, r.Lost, r.unexplained(), r.Unsent, r.Unread))
+		list = append(list, fmt.Sprintf("%s: of %d lost exchanges %d are in no counter; the load itself could not send %d datagrams and did not read %d in time", r.Name, r.Lost, r.unexplained(all.GSO), r.Unsent, r.Unread))
 	}
 	if all.Duration >= longRun && !r.Raw && len(r.MemoryAt) > 1 {
 		list = append(list, r.memoryOverTime())

@@ -116,7 +116,7 @@ func (r *Report) overloadChecks() []check {
 			fmt.Sprintf("%.2f", twice.RateOfPeak), "≥ 0.90", twice.RateOfPeak >= 0.9,
 		},
 		{
-			fmt.Sprintf("… of %d lost, in no counter", twice.Lost), fmt.Sprint(twice.unexplained()), "0", twice.unexplained() == 0,
+			fmt.Sprintf("… of %d lost, in no counter", twice.Lost), fmt.Sprint(twice.unexplained(r.GSO)), "0", twice.unexplained(r.GSO) == 0,
 		},
 	}
 }

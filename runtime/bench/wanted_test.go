@@ -18,18 +18,19 @@ func TestWanted(t *testing.T) {
 		r     Report
 		wrong int
 	}{
-		"hit":                {Report{Scenario: Hit, Window: 256, Results: []Result{own(1.2, 0.9), raw}}, 0},
-		"hit, slow":          {Report{Scenario: Hit, Window: 256, Results: []Result{own(1.3, 0.8), raw}}, 2},
-		"offload":            {Report{Scenario: Hit, Window: 2048, GSO: true, Results: []Result{own(0.2, 3.4), raw}}, 1},
-		"a strategy":         {Report{Scenario: Miss, Window: 256, Results: []Result{own(1, 1), named(own(1.06, 1), "zmesh, adaptive"), raw}}, 1},
-		"at a rate":          {Report{Scenario: Hit, Rate: 10_000, Results: []Result{own(8, 1), raw}}, 1},
-		"one at a time":      {Report{Scenario: Hit, Window: 1, Results: []Result{own(1, 1), raw}}, 0},
-		"persisting":         {Report{Scenario: Miss, Results: []Result{named(own(1, 1), "zmesh, memory"), named(own(1.2, 1), "zmesh, buffered"), raw}}, 1},
-		"idle":               {Report{Scenario: Idle, Results: []Result{{Name: "zmesh", Busy: 0.004, Ready: 400 * time.Millisecond}}}, 1},
-		"overload, silent":   {Report{Scenario: Overload, Results: []Result{{Rate: 10}, {}, {Lost: 7, Unsent: 1, Unread: 1, Drops: map[string]uint64{"receive_buffer": 4, "duplicate": 9}, RateOfPeak: 0.95}}}, 1},
-		"overload, counted":  {Report{Scenario: Overload, Results: []Result{{Rate: 10}, {}, {Lost: 7, Unsent: 1, Unread: 1, Drops: map[string]uint64{"receive_buffer": 5}, RateOfPeak: 0.95}}}, 0},
-		"overload, too soon": {Report{Scenario: Overload, Results: []Result{{Rate: 10}, {Lost: 1}, {RateOfPeak: 0.5}}}, 2},
-		"nothing beside it":  {Report{Scenario: Mixed, Results: []Result{own(9, 0), raw}}, 0},
+		"hit":                   {Report{Scenario: Hit, Window: 256, Results: []Result{own(1.2, 0.9), raw}}, 0},
+		"hit, slow":             {Report{Scenario: Hit, Window: 256, Results: []Result{own(1.3, 0.8), raw}}, 2},
+		"offload":               {Report{Scenario: Hit, Window: 2048, GSO: true, Results: []Result{own(0.2, 3.4), raw}}, 1},
+		"a strategy":            {Report{Scenario: Miss, Window: 256, Results: []Result{own(1, 1), named(own(1.06, 1), "zmesh, adaptive"), raw}}, 1},
+		"at a rate":             {Report{Scenario: Hit, Rate: 10_000, Results: []Result{own(8, 1), raw}}, 1},
+		"one at a time":         {Report{Scenario: Hit, Window: 1, Results: []Result{own(1, 1), raw}}, 0},
+		"persisting":            {Report{Scenario: Miss, Results: []Result{named(own(1, 1), "zmesh, memory"), named(own(1.2, 1), "zmesh, buffered"), raw}}, 1},
+		"idle":                  {Report{Scenario: Idle, Results: []Result{{Name: "zmesh", Busy: 0.004, Ready: 400 * time.Millisecond}}}, 1},
+		"overload, silent":      {Report{Scenario: Overload, Results: []Result{{Rate: 10}, {}, {Lost: 7, Unsent: 1, Unread: 1, Drops: map[string]uint64{"receive_buffer": 4, "duplicate": 9}, RateOfPeak: 0.95}}}, 1},
+		"overload, counted":     {Report{Scenario: Overload, Results: []Result{{Rate: 10}, {}, {Lost: 7, Unsent: 1, Unread: 1, Drops: map[string]uint64{"receive_buffer": 5}, RateOfPeak: 0.95}}}, 0},
+		"overload, in messages": {Report{Scenario: Overload, GSO: true, Results: []Result{{Rate: 10}, {}, {Lost: 128, Drops: map[string]uint64{"receive_buffer": 2}, RateOfPeak: 0.95}}}, 0},
+		"overload, too soon":    {Report{Scenario: Overload, Results: []Result{{Rate: 10}, {Lost: 1}, {RateOfPeak: 0.5}}}, 2},
+		"nothing beside it":     {Report{Scenario: Mixed, Results: []Result{own(9, 0), raw}}, 0},
 	} {
 		var out bytes.Buffer
 		Wanted(&out, []*Report{&c.r})
