@@ -193,8 +193,7 @@ func (r *run) drive() (*tally, error) {
 
 // nap is how long there is nothing to do unless something comes.
 func (r *run) nap() time.Duration {
-	if r.window == 0 && r.next < r.n {
-		now := r.now()
+	if now := r.now(); r.window == 0 && r.next < r.n && now < int64(r.until) {
 		if r.tooFew(now) {
 			return gather + time.Duration(r.dueAt(r.next)-now)
 		}
