@@ -271,7 +271,7 @@ func testFullDisk(t *testing.T, class store.Class) {
 	if e := n.event(WriteFailed); e.Err == nil || !strings.Contains(e.Err.Error(), "no space left") {
 		t.Fatalf("event is %+v", e)
 	}
-	if body, st := n.shard(key(1)).Exact(key(1), 2); st != store.Uncommitted || body == nil {
+	if body, st := n.shard(key(1)).Exact(key(1), 2); st != store.Unwritten || body == nil {
 		t.Fatalf("what was not written is %v", st)
 	}
 	for i := range 3 { // it fails again, less and less often

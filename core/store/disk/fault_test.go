@@ -301,7 +301,7 @@ func TestReadOnlyFileSystem(t *testing.T) {
 		}
 		return r.Done == store.DoneFailed && r.Seq == 5
 	})
-	if body, st := n.shard(key(1)).Exact(key(1), 5); st != store.Uncommitted || body == nil {
+	if body, st := n.shard(key(1)).Exact(key(1), 5); st != store.Unwritten || body == nil {
 		t.Errorf("what was not written is %v", st)
 	}
 	for range 3 {

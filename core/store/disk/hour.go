@@ -99,7 +99,7 @@ func (s *shared) options(g *guard, sealed, readOnly bool) *pebble.Options {
 	return o
 }
 
-// open opens h for reading and writing, or for reading only.
+// open opens h for reading and writing, or for reading only. What is open of it is closed when that has come off, and else stays.
 func (s *shared) open(h *hour, readOnly bool) (err error) {
 	g := newGuard(s.cfg.FS, h.dir, s.failed)
 	defer func() {
@@ -110,11 +110,12 @@ func (s *shared) open(h *hour, readOnly bool) (err error) {
 	}()
 	db, err := pebble.Open(h.dir, s.options(g, h.sealed, readOnly))
 	if err == nil && g.failed() != nil {
-		err = errors.Join(g.failed(), db.Close())
+		err = db.Close()
 	}
-	if err != nil {
-		return fmt.Errorf("open hour %s: %w", h.dir, errors.Join(g.failed(), err))
+	if err = errors.Join(g.failed(), err); err != nil {
+		return fmt.Errorf("open hour %s: %w", h.dir, err)
 	}
+	_ = h.close() // it has failed, or is there to read: what it says now is of no use
 	h.db, h.guard = db, g
 	return nil
 }
@@ -122,21 +123,20 @@ func (s *shared) open(h *hour, readOnly bool) (err error) {
 // openFor opens h for what it is there for. One that should be written to and cannot be is opened for reading, and the error given all
 // the same.
 func (s *shared) openFor(h *hour) error {
-	h.stuck = false
 	err := s.open(h, h.sealed)
 	if err == nil || h.sealed {
+		h.stuck = false
 		return err
 	}
-	toRead := s.open(h, true)
-	h.stuck = toRead == nil
-	return errors.Join(err, toRead)
+	return errors.Join(err, s.freeze(h))
 }
 
-// freeze opens an hour that has failed for reading only, with what is on the disk of it.
+// freeze opens an hour that has failed for reading only, with what is on the disk of it. Where that fails too, what Pebble has in memory of
+// it can be read still.
 func (s *shared) freeze(h *hour) error {
-	_ = h.close() // it failed; what it says now is of no use
-	h.stuck = true
-	return s.open(h, true)
+	err := s.open(h, true)
+	h.stuck = h.stuck || err == nil
+	return err
 }
 
 // close closes h. What an hour that failed says then is of no use.

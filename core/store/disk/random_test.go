@@ -180,30 +180,28 @@ func (w *world) check() {
 }
 
 // waitFrozen waits until the hours that have failed are open for reading. Until then a read that finds nothing is unsure
-// (store.Completion), and the node asks its neighbours.
+// (store.Completion), and the node asks its neighbours. Those that could not even be opened for reading the committer tries again when it looks
+// after the hours.
 func (w *world) waitFrozen() {
 	w.t.Helper()
-	for end := time.Now().Add(20 * time.Second); ; w.poll() {
-		failed, shut := w.store.troubled()
-		switch {
-		case !failed && !shut:
-			return
-		case !failed: // it could not even be opened for reading: the committer tries again when it looks after the hours
+	end := time.Now().Add(20 * time.Second)
+	for polls := 1; w.store.troubled(); polls++ {
+		w.poll()
+		if polls%1000 == 0 {
 			w.clock.waitTimer(housekeeping)
 			w.pass(housekeeping)
-		case time.Now().After(end):
+		}
+		if time.Now().After(end) {
 			w.t.Fatal("an hour that failed is not open for reading after 20 s")
 		}
 	}
 }
 
-// troubled tells whether an hour has failed and is not open for reading yet, and whether one is shut.
-func (s *Store) troubled() (failed, shut bool) {
+// troubled tells whether an hour has failed and is not open for reading yet, or is shut.
+func (s *Store) troubled() bool {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	for _, h := range s.hours {
-		shut = shut || h.db == nil
-		failed = failed || h.db != nil && !h.stuck && !h.sealed && h.guard.failed() != nil
-	}
-	return failed, shut
+	return slices.ContainsFunc(s.hours, func(h *hour) bool {
+		return h.db == nil || !h.stuck && !h.sealed && h.guard.failed() != nil
+	})
 }

@@ -42,7 +42,7 @@ func (s *Store) full(h *hour) bool {
 	return s.cfg.MaxBytes > 0 && h.written > s.cfg.MaxBytes/share
 }
 
-// reopen closes the hours that failed and opens them again: the active one, what is kept, and those that are not sealed yet. Those that
+// reopen opens the hours that failed again: the active one, what is kept, and those that are not sealed yet. Those that
 // cannot be opened for writing can still be read; the active one's error is given.
 func (s *Store) reopen() (err error) {
 	s.mu.Lock()
@@ -51,7 +51,6 @@ func (s *Store) reopen() (err error) {
 		if h.db != nil && !h.stuck && (h.sealed || h.guard.failed() == nil) || !h.sealing.TryLock() {
 			continue
 		}
-		_ = h.close() // it failed; what it says now is of no use
 		if failed := s.shared.openFor(h); h == s.active {
 			err = failed
 		}
