@@ -99,6 +99,10 @@ func (w *Worker) search(r *received) finding {
 		}
 	case store.Uncommitted:
 		f.wait = true
+	case store.Unwritten: // nobody knows when the disk takes it: the producer may send it again (P-13), all others have it now
+		if f.wait = f.producer; !f.wait {
+			f.body = body
+		}
 	case store.OnDisk:
 		f.wait = w.store.Fetch(r.key, r.Seq)
 	default:

@@ -49,8 +49,8 @@ func (s *Shard) Ahead(k name.Key, seq uint32) {
 	s.index.ahead(indexKey(uint32(id), seq))
 }
 
-// Exact answers for the content numbered seq: the one stored last under this number (P-1). The body comes with Hit and
-// Uncommitted and is valid until the next call on the shard.
+// Exact answers for the content numbered seq: the one stored last under this number (P-1). The body comes with Hit,
+// Uncommitted and Unwritten and is valid until the next call on the shard.
 func (s *Shard) Exact(k name.Key, seq uint32) (body []byte, st Status) {
 	id, e := s.lookup(k)
 	if e == nil {
@@ -75,8 +75,11 @@ func (s *Shard) Exact(k name.Key, seq uint32) (body []byte, st Status) {
 
 // status tells whether the record is as safe as its class promises (P-13).
 func (r record) status() Status {
-	if r.flags()&(queued|committed) == queued {
+	switch r.flags() & (queued | committed | failed) {
+	case queued:
 		return Uncommitted
+	case queued | failed:
+		return Unwritten
 	}
 	return Hit
 }

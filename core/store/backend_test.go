@@ -244,7 +244,7 @@ func TestP13FailedContentsAreTriedAgain(t *testing.T) {
 	if got := r.settle(); len(got) != 1 || got[0].Done != DoneFailed || got[0].Seq != 1 {
 		t.Fatalf("results are %+v", got)
 	}
-	if body, st := r.s.Exact(key(1), 1); st != Uncommitted || body == nil {
+	if body, st := r.s.Exact(key(1), 1); st != Unwritten || body == nil {
 		t.Fatalf("what was not written is %v", st)
 	}
 	b.broken = false

@@ -377,7 +377,7 @@ func TestSteadyStateDoesNotAllocate(t *testing.T) {
 }
 
 func TestNamesOfThings(t *testing.T) {
-	for _, v := range []fmt.Stringer{Durable, Stored, Suspect, NotKept, Uncommitted, QueueFull, EpochOpened, JumpConfirmed} {
+	for _, v := range []fmt.Stringer{Durable, Stored, Suspect, NotKept, Uncommitted, Unwritten, QueueFull, EpochOpened, JumpConfirmed} {
 		if s := v.String(); s == "" || s == "unknown" {
 			t.Fatalf("%T has no name", v)
 		}

@@ -37,9 +37,10 @@ const (
 	Hit                       // here, and as safe as its class promises
 	Uncommitted               // here, but not yet on disk: a confirmation waits (P-13), everybody else is answered
 	OnDisk                    // to be fetched: [Shard.Fetch]
+	Unwritten                 // here, in memory only: the disk did not take it. It is not confirmed, and everybody else is answered
 )
 
-var statusNames = [...]string{"miss", "hit", "uncommitted", "on_disk"}
+var statusNames = [...]string{"miss", "hit", "uncommitted", "on_disk", "unwritten"}
 
 // String is the status in lower case.
 func (s Status) String() string {
