@@ -11,7 +11,8 @@ import (
 var errLocked = errors.New("another node works there: stop it, or give this one a data_dir of its own")
 
 // openDataDir makes the folder if it is missing, makes sure that it can be written, and takes it for this node alone: also when
-// nothing of the store is on disk, since the admin socket and the watermarks are there too.
+// nothing of the store is on disk, since the admin socket and the watermarks are there too. On a read-only file system the error is
+// syscall.EROFS: nobody can take it there, and a node can do without.
 func openDataDir(dir string) (lock *os.File, err error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("data_dir %s: %w", dir, err)

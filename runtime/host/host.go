@@ -10,8 +10,10 @@ import (
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
+	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/rs/zerolog"
 
 	"github.com/zmesh/zmesh/core/forward"
@@ -31,6 +33,7 @@ import (
 type Host struct {
 	log   zerolog.Logger
 	start time.Time
+	wall  func(time.Time) int64 // Unix ms; a test sets the clock
 	seed  table.Seed
 	boot  uint32
 
@@ -47,6 +50,7 @@ type Host struct {
 	hosts     hosts
 
 	node    *forward.Node
+	fs      vfs.FS      // of the store; nil: the machine's. A test gives one that fails
 	disk    *disk.Store // nil: everything in memory
 	shards  []*store.Shard
 	trouble trouble
@@ -61,7 +65,7 @@ type Host struct {
 	metrics  *metricsServer
 	mirrors  []*mirror
 
-	lock *os.File        // of the data folder
+	lock *os.File        // of the data folder; nil on a read-only file system
 	ctx  context.Context // of what the operator asks for; ended by Close
 	end  context.CancelFunc
 	stop chan struct{}
@@ -96,7 +100,7 @@ func CompileWith(c *engine.Compiler) Option {
 // New provisions a node. load reads the configuration again for [Host.Reload].
 func New(ctx context.Context, cfg *config.Config, log zerolog.Logger, load func() (*config.Config, error), options ...Option) (*Host, error) {
 	h := &Host{
-		log: log.With().Str("node", cfg.Node.Name).Logger(), start: time.Now(), load: load,
+		log: log.With().Str("node", cfg.Node.Name).Logger(), start: time.Now(), wall: time.Time.UnixMilli, load: load,
 		faces: map[string]*forward.Face{}, listeners: map[string]*listening{}, lines: map[string]*driver.Line{}, past: map[string]forward.Counters{}, held: map[string]bool{},
 		tidy: time.AfterFunc(time.Hour, debug.FreeOSMemory),
 		stop: make(chan struct{}), wake: make(chan struct{}, 1), made: make(chan struct{}),
@@ -114,7 +118,7 @@ func New(ctx context.Context, cfg *config.Config, log zerolog.Logger, load func(
 }
 
 func (h *Host) provision(ctx context.Context) (err error) {
-	if h.lock, err = openDataDir(h.cfg.Load().Node.DataDir); err != nil {
+	if h.lock, err = openDataDir(h.cfg.Load().Node.DataDir); err != nil && !errors.Is(err, syscall.EROFS) {
 		return err
 	}
 	h.seed, h.boot = table.Seed{random64(), random64()}, uint32(random64())
@@ -160,7 +164,7 @@ func random64() uint64 {
 // now is the node's clock: monotonic since the start, and the wall clock beside it.
 func (h *Host) now() forward.Now {
 	t := time.Now()
-	return forward.Now{Mono: t.Sub(h.start), Wall: t.UnixMilli()}
+	return forward.Now{Mono: t.Sub(h.start), Wall: h.wall(t)}
 }
 
 // openStore opens the folder of the store, if anything is kept on disk.
@@ -172,14 +176,23 @@ func (h *Host) openStore() ([]store.Backend, error) {
 	}
 	sc := cfg.StoreConfig()
 	dc := diskConfig(cfg, h.start)
-	dc.KeepNewest, dc.Event = func(k name.Key) bool { return sc.RuleFor(k).KeepNewest }, h.storeEvent
+	dc.Wall = func() int64 { return h.wall(time.Now()) }
+	dc.FS, dc.KeepNewest, dc.Event = h.fs, func(k name.Key) bool { return sc.RuleFor(k).KeepNewest }, h.storeEvent
 	s, err := disk.Open(dc)
+	if errors.Is(err, syscall.EROFS) {
+		h.log.Error().Err(err).Msg(noStore)
+		h.trouble.set(fmt.Sprintf("%s (%v)", noStore, err))
+		return make([]store.Backend, workers), nil
+	}
 	if err != nil {
 		return nil, err
 	}
 	h.disk = s
 	return s.Split(workers, func(k name.Key) int { return forward.Owner(h.seed, workers, k) }), nil
 }
+
+// noStore is what is said when not even what is stored can be read.
+const noStore = "store: the file system of data_dir is read-only, and there is no store on it that could be read: contents are kept in memory, and nothing is confirmed until the node starts on one that can be written"
 
 // storeSentences are what an operator reads of the store's events.
 var storeSentences = map[disk.EventKind]string{
@@ -217,14 +230,18 @@ type trouble struct {
 }
 
 func (t *trouble) note(e disk.Event) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
 	switch e.Kind {
 	case disk.WriteFailed:
-		t.text = fmt.Sprintf("%s (%v)", storeSentences[e.Kind], e.Err)
+		t.set(fmt.Sprintf("%s (%v)", storeSentences[e.Kind], e.Err))
 	case disk.Recovered:
-		t.text = ""
+		t.set("")
 	}
+}
+
+func (t *trouble) set(text string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.text = text
 }
 
 func (t *trouble) String() string {

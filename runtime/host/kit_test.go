@@ -77,13 +77,14 @@ type world struct {
 	host *host.Host
 	log  lines
 
+	options  []host.Option
 	compiler engine.Compiler
 	stop     func() // and wait
 }
 
-func newWorld(t *testing.T, text string) *world {
+func newWorld(t *testing.T, text string, options ...host.Option) *world {
 	t.Helper()
-	w := &world{t: t, file: filepath.Join(t.TempDir(), "node.toml")}
+	w := &world{t: t, options: options, file: filepath.Join(t.TempDir(), "node.toml")}
 	if data := filepath.Join(filepath.Dir(w.file), "data"); strings.Contains(text, "builtin = ") {
 		if err := errors.Join(os.Mkdir(data, 0o700), os.MkdirAll(compiled, 0o700), os.Symlink(compiled, filepath.Join(data, "compiled"))); err != nil {
 			t.Fatal(err)
@@ -114,7 +115,7 @@ func (w *world) start(ctx context.Context) error {
 		w.t.Fatal(err)
 	}
 	w.compiler.Command = []string{os.Args[0], engine.CompileVerb}
-	h, err := host.New(ctx, cfg, zerolog.New(&w.log).Level(zerolog.TraceLevel), w.load, host.CompileWith(&w.compiler))
+	h, err := host.New(ctx, cfg, zerolog.New(&w.log).Level(zerolog.TraceLevel), w.load, append(w.options, host.CompileWith(&w.compiler))...)
 	if err != nil {
 		return err
 	}

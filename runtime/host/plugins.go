@@ -23,10 +23,13 @@ const loadTime = 60 * time.Second
 // loadPlugins brings up the plugins of the configuration.
 func (h *Host) loadPlugins(ctx context.Context) (err error) {
 	cfg := h.cfg.Load()
+	cache, journal := filepath.Join(cfg.Node.DataDir, "compiled"), journalFile(cfg)
+	if h.lock == nil { // a read-only file system: they are compiled each time, and the journal is in memory
+		cache, journal = "", ""
+	}
 	h.plugins, err = plugin.NewManager(plugin.Options{
-		Workers: cfg.Node.Workers, CacheDir: filepath.Join(cfg.Node.DataDir, "compiled"), Compiler: h.compiler,
-		JournalFile: journalFile(cfg),
-		Log:         func(name, level, text string) { h.log.Info().Str("plugin", name).Str("level", level).Msg(text) },
+		Workers: cfg.Node.Workers, CacheDir: cache, Compiler: h.compiler, JournalFile: journal,
+		Log: func(name, level, text string) { h.log.Info().Str("plugin", name).Str("level", level).Msg(text) },
 		Journal: func(e plugin.Entry) {
 			h.log.Info().Str("plugin", e.Plugin).Str("who", e.Who).Str("digest", e.Digest).Str("from", e.From).Str("why", e.Why).Msg("plugin " + e.What)
 			if _, err := h.plugins.JournalTrouble(); err != nil {

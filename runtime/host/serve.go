@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"syscall"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -29,12 +30,16 @@ func (h *Host) serve() (err error) {
 			return err
 		}
 	}
-	if h.admin, err = admin.Serve(cfg.Admin.Network, cfg.Admin.Address, access, h); err != nil {
+	h.admin, err = admin.Serve(cfg.Admin.Network, cfg.Admin.Address, access, h)
+	if errors.Is(err, syscall.EROFS) { // a node that forwards is better than none
+		h.log.Error().Err(err).Msg("the admin socket cannot be made: nobody can ask this node anything; let [admin] listen on another file system or a TCP address")
+	} else if err != nil {
 		return err
 	}
-	if cfg.Metrics.Listen != "" {
-		h.metrics, err = h.serveMetrics(cfg.Metrics.Listen)
+	if cfg.Metrics.Listen == "" {
+		return nil
 	}
+	h.metrics, err = h.serveMetrics(cfg.Metrics.Listen)
 	return err
 }
 

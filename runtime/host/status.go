@@ -233,7 +233,7 @@ func (h *Host) Strategies() []admin.Strategy {
 func (h *Host) Store() admin.Store {
 	cfg := h.cfg.Load()
 	s := admin.Store{
-		NotKept: map[string]uint64{}, Retention: cfg.Store.Retention, Durability: cfg.Store.Durability.String(),
+		NotKept: map[string]uint64{}, Retention: cfg.Store.Retention, Durability: cfg.Store.Durability.String(), Trouble: h.trouble.String(),
 	}
 	for i, shard := range h.shards {
 		var st store.Stats
@@ -256,7 +256,7 @@ func (h *Host) Store() admin.Store {
 	if h.disk != nil {
 		d := h.disk.Stats()
 		s.Disk, s.Hours, s.DiskBytes = true, d.Hours, int64(d.DiskBytes)
-		s.Dropped, s.Damaged, s.Trouble = d.Dropped, d.Damaged, h.trouble.String()
+		s.Dropped, s.Damaged = d.Dropped, d.Damaged
 	}
 	return s
 }
