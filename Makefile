@@ -71,8 +71,8 @@ soak: $(BUILTIN)
 	@echo 'soak tests, fraction $(SOAK), $(RACE_TEXT)'
 	ZMESH_PLUGINS=1 ZMESH_SOAK=$(SOAK) $(RACE) -run '^TestSoak' -timeout 6h ./...
 ifneq ($(CC_PATH),)
-	@echo 'what has a rate to keep, without -race'
-	ZMESH_PLUGINS=1 ZMESH_SOAK=$(SOAK) go test -run '^TestSoakSwaps$$' -timeout 1h ./runtime/host
+	@echo 'what has a rate or a size to keep, without -race'
+	ZMESH_PLUGINS=1 ZMESH_SOAK=$(SOAK) go test -run '^TestSoak(Swaps|Layout|Durable|Day)$$' -timeout 1h ./runtime/host ./core/store/disk
 endif
 
 # The forwarder on one CPU and the load on another, where there are two. BENCH has more flags, or a scenario.

@@ -281,10 +281,19 @@ func soak(t *testing.T) float64 {
 	return fraction
 }
 
+// withoutRace skips a test that has a rate to keep: make soak runs it without the race detector.
+func withoutRace(t *testing.T) {
+	t.Helper()
+	if underRace {
+		t.Skip("the race detector takes the time that is measured: make soak runs this without")
+	}
+}
+
 // TestSoakLayout asserts the ratios at full length, and reports them where it is shorter: with less in it the naive one has next to nothing to
 // compact.
 func TestSoakLayout(t *testing.T) {
 	names := max(int(soak(t)*layoutNames), 500)
+	withoutRace(t)
 	l := newLayout(t, names)
 	l.run()
 	got := l.ratios()
