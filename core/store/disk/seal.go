@@ -97,14 +97,14 @@ func (s *Store) seal(h *hour) error {
 		return err
 	}
 	reader := &hour{dir: h.dir, sealed: true}
-	if err := s.shared.open(reader, true); err != nil {
-		return err // h can be read as it is, until this is tried again
+	if err := errors.Join(s.removeLogs(h), s.shared.open(reader, true)); err != nil {
+		return errors.Join(err, reader.close()) // h can be read as it is, until this is tried again
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	err := h.close()
 	h.db, h.guard, h.sealed = reader.db, reader.guard, true
-	return errors.Join(err, s.removeLogs(h))
+	return err
 }
 
 // removeLogs removes the logs that Pebble keeps to write over, and the last, in which there is nothing: all is flushed, and nobody writes

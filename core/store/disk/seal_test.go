@@ -50,6 +50,9 @@ func TestHoursThatEndedAreSealed(t *testing.T) {
 				t.Errorf("hour %s can be written: %v", h.dir, err)
 			}
 			m := h.db.Metrics()
+			if have := filesOf(t, fs, h.dir); m.DiskSpaceUsage() > have {
+				t.Errorf("hour %s counts %d bytes, and has %d", h.dir, m.DiskSpaceUsage(), have)
+			}
 			for level := range m.Levels[:6] {
 				if files := m.Levels[level].TablesCount; files != 0 {
 					t.Errorf("hour %s has %d tables on level %d", h.dir, files, level)
@@ -67,6 +70,23 @@ func TestHoursThatEndedAreSealed(t *testing.T) {
 	n = set.start(t)
 	check()
 	n.stop()
+}
+
+// filesOf is the size of all files in a folder.
+func filesOf(t *testing.T, fs vfs.FS, dir string) (bytes uint64) {
+	t.Helper()
+	list, err := fs.List(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range list {
+		info, err := fs.Stat(fs.PathJoin(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		bytes += uint64(info.Size())
+	}
+	return bytes
 }
 
 // A disk on which there is no room to seal an hour holds it as it is, and it is sealed later.
