@@ -160,6 +160,9 @@ func (h *hour) close() (err error) {
 	return nil
 }
 
+// doubtful tells whether something may be read of h that is not safe: Pebble has it in memory, or the system in its own.
+func (h *hour) doubtful() bool { return h.stuck || !h.sealed && h.guard.failed() != nil }
+
 // get reads one value and hands it to use, which must not keep it. found is false where there is none.
 func (h *hour) get(key []byte, use func(v []byte) error) (found bool, err error) {
 	if h.db == nil {

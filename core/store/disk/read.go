@@ -75,7 +75,8 @@ func (s *Store) check(r *read) store.Completion {
 }
 
 // held gives the hour that has a content with that very ext, nil if there is none, and tells whether its bytes are the same. Only the
-// committer calls it. Where an hour cannot be read the content counts as new: better twice than not at all.
+// committer calls it. Where an hour cannot be read the content counts as new: better twice than not at all. So does one with the same bytes
+// in an hour that has failed: it may be what could not be made safe.
 func (s *Store) held(k name.Key, ext uint64, body []byte) (in *hour, same bool) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -86,7 +87,7 @@ func (s *Store) held(k name.Key, ext uint64, body []byte) (in *hour, same bool) 
 			return err
 		})
 		s.failed(h, err)
-		if found && err == nil {
+		if found && err == nil && !(same && h.doubtful()) {
 			return h, same
 		}
 	}
