@@ -276,10 +276,9 @@ func (c *committer) refuse(items []item) {
 
 // failed looks which hours have failed. Without the active one that is no reason to write nothing more.
 func (c *committer) failed() {
-	if h := c.s.active; h != nil && h.db != nil && !h.stuck && h.guard.failed() != nil {
-		c.broken(h.guard.failed())
+	if err := c.s.freeze(); err != nil {
+		c.broken(err)
 	}
-	c.s.freeze()
 }
 
 // broken takes note that the disk failed: what was not synced is lost to the disk, and the active hour is tried again later.

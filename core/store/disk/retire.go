@@ -78,17 +78,24 @@ func (s *Store) beginInstead() error {
 }
 
 // freeze opens the hours that failed for reading only, so that what is on the disk of them can be read until they are opened again for
-// writing. One that is being sealed is the sealer's.
-func (s *Store) freeze() {
+// writing, and gives the active one's error. One that is being sealed is the sealer's.
+func (s *Store) freeze() (err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, h := range s.hours {
-		if h.db == nil || h.stuck || h.sealed || h.guard.failed() == nil || !h.sealing.TryLock() {
+		if h.db == nil || h.stuck || h.sealed || h.guard.failed() == nil {
+			continue
+		}
+		if h == s.active {
+			err = h.guard.failed()
+		}
+		if !h.sealing.TryLock() {
 			continue
 		}
 		s.failed(h, s.shared.freeze(h))
 		h.sealing.Unlock()
 	}
+	return err
 }
 
 // retire removes the hours that are past their retention, and the oldest ones while there are too many or the folder is
