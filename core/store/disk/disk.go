@@ -30,7 +30,7 @@ type Store struct {
 	hours  []*hour // by number; kept first
 	active *hour   // the last of hours, or nil; only the committer uses it
 
-	unwritable error // of an hour that could be opened for reading only: the committer begins with it
+	unwritable error // of the folder that could not be locked, or an hour that could be opened for reading only: the committer begins with it
 
 	parts []*part
 	queue queue
@@ -84,8 +84,8 @@ func (s *Store) claim() error {
 	if err := s.makeDir(s.cfg.Dir); err != nil {
 		return err
 	}
-	if err := s.takeLock(); err != nil && !errors.Is(err, syscall.EROFS) {
-		return err
+	if s.unwritable = s.takeLock(); s.unwritable != nil && !errors.Is(s.unwritable, syscall.EROFS) {
+		return s.unwritable
 	}
 	if err := s.checkFormat(); err != nil {
 		return errors.Join(err, s.dropLock())
@@ -230,7 +230,7 @@ func (s *Store) openKept() error {
 	if s.exists(h.dir, begunName) {
 		err := s.shared.openFor(h)
 		if h.stuck {
-			s.unwritable = err
+			s.unwritable = cmp.Or(s.unwritable, err)
 		} else if isOfTheMachine(err) {
 			return err
 		} else if err != nil {

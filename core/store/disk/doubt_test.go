@@ -117,3 +117,21 @@ func TestTheActiveHourFailsWhileAnotherIsFrozen(t *testing.T) {
 	n.recovers(key(3))
 	n.stop()
 }
+
+// Nothing is written to a folder that could not be locked, also if it could be written to a moment later.
+func TestNothingIsWrittenWithoutTheLock(t *testing.T) {
+	f := &fault{err: syscall.EROFS, file: func(string) bool { return false }}
+	n := settings{fs: readOnly{errorfs.Wrap(vfs.NewMem(), f), f}, shard: durable, clock: newClock()}
+	n.start(t).stop()
+	f.on.Store(true)
+	m := n.start(t)
+	if done := m.done(1, "without"); done != store.DoneFailed {
+		t.Errorf("it is %v", done)
+	}
+	f.on.Store(false)
+	m.recovers(key(3))
+	m.stop()
+	if m.store.lock == nil {
+		t.Error("the folder is not locked in the end")
+	}
+}
