@@ -135,6 +135,22 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
+// A module that exports something else under the name of a function, or of the memory, is refused.
+func TestExportsOfAnotherKind(t *testing.T) {
+	for _, name := range []string{abi.ExportMemory, abi.ExportInit, abi.ExportConfigure, abi.ExportProcess} {
+		code := (&wasmtest.Guest{}).Bytes()
+		at := bytes.Index(code, append([]byte{byte(len(name))}, name...)) + 1 + len(name)
+		code[at], code[at+1] = kindMemory-code[at], 0 // function 0 is features
+		m, err := Load(t.Context(), code, Options{})
+		if err == nil {
+			_, err = m.Instantiate(t.Context(), nil)
+			t.Errorf("%s: it loads, and then: %v", name, err)
+		} else if !strings.Contains(err.Error(), "does not export") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 // A module that is cut off anywhere, or has a byte changed, is refused or loads, and never panics.
 func TestDamagedModules(t *testing.T) {
 	code := (&wasmtest.Guest{}).Bytes()

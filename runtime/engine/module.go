@@ -129,8 +129,11 @@ func (i *Info) Check(opt Options) error {
 
 // checkShape looks for the exports and bounds the memory.
 func (i *Info) checkShape(opt Options) error {
-	for _, name := range []string{abi.ExportMemory, abi.ExportInit, abi.ExportConfigure, abi.ExportProcess} {
-		if !i.Binary.exports(name) {
+	if !i.Binary.exports(abi.ExportMemory, kindMemory) {
+		return fmt.Errorf("the module does not export %q", abi.ExportMemory)
+	}
+	for _, name := range []string{abi.ExportInit, abi.ExportConfigure, abi.ExportProcess} {
+		if !i.Binary.exports(name, kindFunction) {
 			return fmt.Errorf("the module does not export %q", name)
 		}
 	}

@@ -88,7 +88,7 @@ func twoZeros(_ *Instance, mem api.Memory, p []uint64) uint32 {
 // environment is empty but for a module with an idle hook: its Go runtime is told to leave the garbage to that hook, unless the memory
 // runs full. A collection in the middle of a decision costs more than ten million units; runtimes of other languages do not look.
 func (m *Module) environment() []string {
-	if !m.Binary.exports(abi.ExportIdle) {
+	if !m.Binary.exports(abi.ExportIdle, kindFunction) {
 		return nil
 	}
 	return []string{"GOGC=off", "GOMEMLIMIT=" + strconv.FormatUint(m.opt.memory(m.Manifest)/4*3, 10)}

@@ -15,6 +15,7 @@ type Binary struct {
 	MemoryMax uint32 // pages it declares at most; 0: no bound declared
 	Memories  int
 
+	kinds  []byte // of Exports
 	custom map[string][][]byte
 }
 
@@ -33,6 +34,12 @@ const (
 	sectionImport = 2
 	sectionMemory = 5
 	sectionExport = 7
+)
+
+// Kinds of exports (core specification, 5.5.10).
+const (
+	kindFunction = 0
+	kindMemory   = 2
 )
 
 // ErrNotWasm says that bytes are no core module.
@@ -74,8 +81,8 @@ func (b *Binary) section(id byte, r *reader) {
 		r.each(func() {
 			name, kind := r.name(), r.byte()
 			r.u32()
-			if kind == 0 || kind == 2 {
-				b.Exports = append(b.Exports, name)
+			if kind == kindFunction || kind == kindMemory {
+				b.Exports, b.kinds = append(b.Exports, name), append(b.kinds, kind)
 			}
 		})
 	}
@@ -106,10 +113,10 @@ func (b *Binary) memory(r *reader) {
 	b.MemoryMin, b.MemoryMax = low, high
 }
 
-// exports tells whether a module exports a function or memory.
-func (b *Binary) exports(name string) bool {
-	for _, e := range b.Exports {
-		if e == name {
+// exports tells whether a module exports something of a kind.
+func (b *Binary) exports(name string, kind byte) bool {
+	for k, e := range b.Exports {
+		if e == name && b.kinds[k] == kind {
 			return true
 		}
 	}
