@@ -24,10 +24,7 @@ var ErrFuel = errors.New("it used up its fuel")
 // features is the import that tells the host's features. It is also where a metered guest comes for its next slice, and after its memory has
 // grown.
 func features(ctx context.Context, guest api.Module, stack []uint64) {
-	i := instanceOf(ctx)
-	if i.fuel == nil {
-		i.fuel = fuelOf(guest) // its start function runs: Instantiate has not seen it yet
-	}
+	i := instanceOf(ctx, guest)
 	if i.fuel != nil && int64(i.fuel.Get()) < 0 {
 		i.take(0)
 	} else {

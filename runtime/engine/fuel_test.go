@@ -131,3 +131,15 @@ func TestSpentOverSlices(t *testing.T) {
 		t.Errorf("%d and %d units for %d rounds", spent[0], spent[1], rounds)
 	}
 }
+
+// What a start function has the host do is charged from its first call on, not only once its first slice is used up.
+func TestStartFunctionPays(t *testing.T) {
+	i, err := start(t, &wasmtest.Guest{
+		MinPages: 16,
+		Imports:  []wasmtest.Import{{Module: wasiModule, Name: "random_get", Params: []byte{wasmtest.I32, wasmtest.I32}, Results: []byte{wasmtest.I32}}},
+		Start:    wasmtest.Repeat(100, wasmtest.Const(wasmtest.SpareAt), wasmtest.Const(512<<10), wasmtest.Call(1), wasmtest.Drop),
+	}, Options{}, nil)
+	if !errors.Is(err, ErrFuel) {
+		t.Errorf("%v (instance: %t), and it asked for 50 MiB", err, i != nil)
+	}
+}

@@ -48,7 +48,7 @@ func contractFunction(name string) (fn api.GoModuleFunc, params, results []api.V
 		results = []api.ValueType{api.ValueTypeI32}
 	}
 	return func(ctx context.Context, m api.Module, stack []uint64) {
-		i := instanceOf(ctx)
+		i := instanceOf(ctx, m)
 		v := call.run(i, m.Memory(), stack)
 		if call.result {
 			stack[0] = uint64(v)

@@ -55,7 +55,14 @@ func (c *instanceContext) Value(key any) any {
 	return c.Context.Value(key)
 }
 
-func instanceOf(ctx context.Context) *Instance { return ctx.Value(instanceKey{}).(*Instance) }
+// instanceOf gives the instance that a host function is called by.
+func instanceOf(ctx context.Context, guest api.Module) *Instance {
+	i := ctx.Value(instanceKey{}).(*Instance)
+	if i.guest == nil && i.fuel == nil {
+		i.fuel = fuelOf(guest) // its start function runs: Instantiate has not seen it yet, and what it calls is to be paid for
+	}
+	return i
+}
 
 // ErrDead says that an instance was called after a trap or after it was closed.
 var ErrDead = errors.New("the instance is dead")

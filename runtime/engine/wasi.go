@@ -72,7 +72,7 @@ func wasiFunction(name string) (fn api.GoModuleFunc, params, results []api.Value
 		results = []api.ValueType{api.ValueTypeI32}
 	}
 	return func(ctx context.Context, m api.Module, stack []uint64) {
-		i := instanceOf(ctx)
+		i := instanceOf(ctx, m)
 		i.charge(0)
 		code := call.run(i, m.Memory(), stack)
 		if results != nil {
