@@ -24,7 +24,7 @@ type arena struct {
 }
 
 // readArena reads and checks the description that zmesh_init points to.
-func readArena(mem api.Memory, at uint32, opt *Options) (a arena, err error) {
+func readArena(mem api.Memory, at uint32, opt *Options, m *Manifest) (a arena, err error) {
 	d, ok := mem.Read(at, abi.ArenaSize)
 	if !ok || at == 0 || at%8 != 0 {
 		return a, fmt.Errorf("its description at %d is not in the memory of %d bytes, or not at a multiple of 8", at, mem.Size())
@@ -46,10 +46,10 @@ func readArena(mem api.Memory, at uint32, opt *Options) (a arena, err error) {
 	}
 	progress := at8(abi.ArenaProgress)
 	a.progress, a.features, a.version = progress.offset, le.Uint64(d[abi.ArenaFeatures:]), le.Uint32(d[abi.ArenaVersion:])
-	return a, a.check(progress, uint64(mem.Size()), opt)
+	return a, a.check(progress, uint64(mem.Size()), opt, m.blocks(a.features))
 }
 
-func (a *arena) check(progress region, memory uint64, opt *Options) error {
+func (a *arena) check(progress region, memory uint64, opt *Options, blocks int) error {
 	list := []struct {
 		name string
 		region
@@ -57,7 +57,7 @@ func (a *arena) check(progress region, memory uint64, opt *Options) error {
 	}{
 		{"input", a.input, max(opt.MinInput, 8)},
 		{"output", a.output, max(opt.MinOutput, abi.OutHead)},
-		{"state", a.state, 0},
+		{"state", a.state, blocks},
 		{"configuration", a.config, 8},
 		{"progress", progress, 4},
 		{"message", a.message, 0},
@@ -86,4 +86,16 @@ func (a *arena) check(progress region, memory uint64, opt *Options) error {
 		}
 	}
 	return nil
+}
+
+// blocks is how many bytes the blocks take that the host keeps for a guest: each instance must have room for them, since what it describes may
+// hang on a clock, on chance or on what it has kept.
+func (m *Manifest) blocks(features uint64) int {
+	switch {
+	case m.Driver != nil:
+		return m.Driver.LinkBlock + abi.DriverItems*m.Driver.PeerBlock
+	case m.Kind == "strategy" && features&abi.FeatureScratch != 0:
+		return abi.ScratchSize
+	}
+	return 0
 }

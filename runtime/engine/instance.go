@@ -117,7 +117,7 @@ func (i *Instance) begin(config []byte) error {
 		return i.trap(abi.ExportInit, -1, 0, err)
 	}
 	var err error
-	if i.arena, err = readArena(i.mem, uint32(i.stack[0]), &i.mod.opt); err != nil {
+	if i.arena, err = readArena(i.mem, uint32(i.stack[0]), &i.mod.opt, i.mod.Manifest); err != nil {
 		return fmt.Errorf("arena: %w", err)
 	}
 	i.process = i.guest.ExportedFunction(abi.ExportProcess)

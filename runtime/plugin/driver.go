@@ -28,12 +28,8 @@ func (driverTrade) options(o *engine.Options) {
 	o.MaxMemory, o.ItemFuel, o.ByteFuel, o.MaxOutput = driverMemory, driverFuel, driverByteFuel, abi.MaxDriverRecords
 }
 
-// validate makes sure that the blocks have room and that a driver takes a first event: its link works from now on.
+// validate makes sure that a driver takes a first event: its link works from now on.
 func (driverTrade) validate(v *version, i *engine.Instance) error {
-	d := v.module.Manifest.Driver
-	if want, have := d.LinkBlock+abi.DriverItems*d.PeerBlock, len(i.State()); have < want {
-		return fmt.Errorf("its state region has %d bytes, and its blocks need %d: link_block, and %d times peer_block", have, want, abi.DriverItems)
-	}
 	var r driver.Result
 	c := burst{version: v, schema: v.stateID(), instance: i, link: &block{}}
 	_, err := c.run(0, []driver.Item{{Kind: driver.Up, Peer: &driver.Peer{}}}, &r)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/zmesh/zmesh/core/drop"
 	"github.com/zmesh/zmesh/faces/driver"
+	"github.com/zmesh/zmesh/runtime/engine"
 	"github.com/zmesh/zmesh/runtime/engine/wasmtest"
 	"github.com/zmesh/zmesh/sdk/guest/abi"
 )
@@ -310,6 +311,34 @@ func TestDriverTrapTakesBlocks(t *testing.T) {
 	runOne(d, driver.Up, q, "")
 	if got := blocks(); got != [3]byte{1, 0, 2} {
 		t.Errorf("%v after the next event", got)
+	}
+}
+
+// fickle makes a guest whose later instances describe a state region of no size: each call keeps a value, which init looks for.
+func fickle(g *wasmtest.Guest) *wasmtest.Guest {
+	four := []byte{wasmtest.I32, wasmtest.I32, wasmtest.I32, wasmtest.I32}
+	for _, name := range []string{abi.ImportStateGet, abi.ImportStateSet} {
+		g.Imports = append(g.Imports, wasmtest.Import{Module: abi.ImportModule, Name: name, Params: four, Results: []byte{wasmtest.I32}})
+	}
+	some := wasmtest.Code(wasmtest.Const(wasmtest.DescriptionAt), wasmtest.Const(1))                                                  // key and value: any byte
+	g.Init = wasmtest.Code(some, wasmtest.Const(0), wasmtest.Const(0), wasmtest.Call(1), wasmtest.Const(1), []byte{0x46, 0x04, 0x40}, // if it has one byte
+		wasmtest.Store(wasmtest.DescriptionAt+abi.ArenaState+4, 0), []byte{0x0B}, wasmtest.Const(wasmtest.DescriptionAt))
+	g.Process = wasmtest.Code(some, some, wasmtest.Call(2), wasmtest.Drop, wasmtest.Local0)
+	return g
+}
+
+// Every instance must have room for the blocks, not only the first: a driver with a capability can tell them apart.
+func TestEachInstanceHasRoomForBlocks(t *testing.T) {
+	m, _ := manager(t, Options{})
+	g := fickle(driverGuest(answer(0, 0, 0, 0), map[string]any{"link_block": 16, "peer_block": 8}))
+	if err := m.Load(t.Context(), Spec{Name: "d", Source: handMade(g), Grants: []string{engine.CapState}}); err != nil {
+		t.Fatal(err)
+	}
+	if o, _ := runOne(line(t, m, "d"), driver.Up, &driver.Peer{}, ""); o.Why != drop.None {
+		t.Fatalf("%+v", o)
+	}
+	if _, err := m.Driver(t.Context(), "d"); err == nil || !strings.Contains(err.Error(), "the state region has 0 bytes, want at least 528") {
+		t.Error(err)
 	}
 }
 

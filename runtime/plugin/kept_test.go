@@ -159,7 +159,7 @@ func TestNeeds(t *testing.T) {
 	}
 	g := counter("a/1", 0)
 	g.Region[abi.ArenaState] = [2]uint32{stateAt, abi.ScratchSize - 8}
-	if err := m.Load(t.Context(), Spec{Name: "c", Source: handMade(g)}); err == nil || !strings.Contains(err.Error(), "its state region has 152 bytes, want at least 160") {
+	if err := m.Load(t.Context(), Spec{Name: "c", Source: handMade(g)}); err == nil || !strings.Contains(err.Error(), "the state region has 152 bytes, want at least 160") {
 		t.Error(err)
 	}
 	for name, want := range map[string]forward.Wants{

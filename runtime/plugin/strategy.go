@@ -30,9 +30,6 @@ func (strategyTrade) options(o *engine.Options) {
 
 // validate makes sure that a strategy can decide at all, on an event of two next hops.
 func (strategyTrade) validate(_ *version, i *engine.Instance) error {
-	if i.Features()&abi.FeatureScratch != 0 && len(i.State()) < abi.ScratchSize {
-		return fmt.Errorf("it keeps blocks, and its state region has %d bytes, want at least %d", len(i.State()), abi.ScratchSize)
-	}
 	ev := forward.Event{Seq: 1, InFace: 1, TTL: 7, Hops: []forward.NextHop{{Face: 2, Cost: 1}, {Face: 3, Cost: 2}}}
 	if _, err := consult(i, &ev, nil); err != nil {
 		return fmt.Errorf("it fails the first event: %w", err)
