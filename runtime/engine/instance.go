@@ -212,7 +212,11 @@ func (i *Instance) Idle() error {
 		return nil
 	}
 	i.refuel(i.mod.opt.IdleFuel)
-	if err := i.idle.CallWithStack(i.ctx, i.stack[:]); err != nil {
+	err := i.idle.CallWithStack(i.ctx, i.stack[:])
+	if err == nil && i.expired.Load() {
+		err = ErrTime // the next call is not to blame
+	}
+	if err != nil {
 		return i.trap(abi.ExportIdle, -1, 0, err)
 	}
 	return nil

@@ -287,6 +287,15 @@ func TestExpire(t *testing.T) {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
+	i, err := start(t, &wasmtest.Guest{Idle: []byte{0x01}}, Options{}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	i.Expire()
+	var trap *Trap
+	if err := i.Idle(); !errors.As(err, &trap) || trap.In != abi.ExportIdle || !errors.Is(err, ErrTime) {
+		t.Errorf("the end of the idle hook: %v", err) // and the next call would be told to have been too long
+	}
 }
 
 // What is touched when the instance is made is in memory before the first call.
