@@ -141,10 +141,10 @@ func prune(cache, used string) {
 func (c *Compiler) compile(ctx context.Context, dir string, code []byte) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for {
+	for again := false; ; again = true {
 		before := codeIn(dir)
-		if err := c.run(ctx, dir, code); err != nil && len(before) > 0 && ctx.Err() == nil {
-			continue // what was there is damaged, and has gone now
+		if err := c.run(ctx, dir, code); err != nil && len(before) > 0 && ctx.Err() == nil && !again {
+			continue // what was there is damaged, and has gone now, unless it cannot be removed
 		} else if err != nil {
 			return fmt.Errorf("compile the module: %w", err)
 		}

@@ -164,3 +164,21 @@ func TestCacheIsPruned(t *testing.T) {
 		t.Errorf("%d modules, %v, %v", len(list), err, gone)
 	}
 }
+
+// Where a damaged cache cannot be removed, as on a disk that has become read-only, a module is refused and not compiled for ever.
+func TestCacheThatCannotBeRemoved(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "wazero", "code")
+	if err := os.Mkdir(filepath.Dir(file), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, []byte("damaged"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	c := &Compiler{Command: []string{"false"}}
+	dir := filepath.Dir(filepath.Dir(file)) + "/." // os.RemoveAll refuses that
+	if err := c.compile(ctx, dir, nil); err == nil || ctx.Err() != nil {
+		t.Errorf("%v (%v)", err, ctx.Err())
+	}
+}
