@@ -38,3 +38,33 @@ func TestClearForgetsNames(t *testing.T) {
 		t.Errorf("%d names were cleared, %d are left", got, r.s.Stats().Names)
 	}
 }
+
+// What was kept aside of a name that is cleared while the disk is asked for it goes with it, and makes room for another's.
+func TestP1ClearLetsGoOfSuspects(t *testing.T) {
+	b := newShelf()
+	r := newRig(t, Config{Backend: b, Class: Durable, MaxSuspects: 1})
+	for i := range 2 {
+		r.put(key(i), 1, "first life")
+		r.put(key(i), 5000, "first life")
+	}
+	r.settle()
+	r.want(r.put(key(0), 2, "second life"), Suspect, false)
+	if st := r.s.Stats(); len(b.asked) != 1 || st.Suspects != 1 || st.SuspectsLost != 0 {
+		t.Fatalf("the disk was asked %d questions, %+v", len(b.asked), st)
+	}
+	if got := r.s.Clear(key(0), key(0)); got != 1 {
+		t.Fatalf("%d names were cleared", got)
+	}
+	if st := r.s.Stats(); st.SuspectsLost != 1 {
+		t.Errorf("%d suspects were let go of, want 1", st.SuspectsLost)
+	}
+	r.want(r.put(key(1), 2, "second life"), Suspect, false)
+	r.settle()
+	r.put(key(1), 3, "second life")
+	r.put(key(1), 4, "second life")
+	r.settle()
+	r.wantNewest(key(1), 4, "second life")
+	if _, st := r.s.Newest(key(0)); st != Miss {
+		t.Errorf("the newest of the cleared name is %v", st)
+	}
+}

@@ -14,6 +14,8 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
+
+	"github.com/zmesh/zmesh/core/store"
 )
 
 // waitSealed waits until no hour is left to seal.
@@ -261,6 +263,38 @@ func TestP17ConflictWithWhatIsOnDiskOnly(t *testing.T) {
 		t.Errorf("%d conflicts, want 1", st.Conflicts)
 	}
 	n.wantReplayed(key(1), 12)
+	n.stop()
+	n = set.start(t)
+	n.wantExact(key(1), 5, label(5))
+	n.stop()
+}
+
+// A late content of which a copy lies in the log, but not safe yet, is not confirmed before it is (P-13, P-17).
+func TestP13LateCopyIsConfirmedWhenTheFirstIsSafe(t *testing.T) {
+	mem := vfs.NewCrashableMem()
+	shard := buffered
+	shard.LogBytes = 32 << 10
+	set := settings{fs: mem, shard: shard, clock: newClock()}
+	n := set.start(t)
+	n.keep(key(1), 1, label(1))
+	n.keep(key(1), 10, label(10))
+	n.clock.waitTimer(time.Second)
+	n.pass(time.Second)
+	n.committed(key(1), 10)
+	n.putFrom(key(1), 5, label(5), false)
+	filler := strings.Repeat("x", 1000)
+	for i := range uint32(200) { // until 5 is not in memory any more
+		n.keep(key(2), i+1, filler)
+	}
+	if _, st := n.shard(key(1)).Exact(key(1), 5); st != store.OnDisk {
+		t.Fatalf("the late content is %v", st)
+	}
+	n.clock.waitTimer(time.Second) // and in the log
+	if out := n.putFrom(key(1), 5, label(5), false); out.Verdict != store.Stored {
+		t.Fatalf("once more it is %+v", out)
+	}
+	n.committed(key(1), 5)
+	set.fs = mem.CrashClone(vfs.CrashCloneCfg{})
 	n.stop()
 	n = set.start(t)
 	n.wantExact(key(1), 5, label(5))
