@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"sync"
 )
 
@@ -25,7 +26,8 @@ const (
 )
 
 // maker tells what the code of this program depends on besides the module: the program itself, and with it the compiler and how it is
-// set, by its file's size and time; and the processor's features. Empty: it cannot be told, and no record is believed.
+// set, by its file's size and time and by what it was built from, as images of systems give all files one time; and the processor's features.
+// Empty: it cannot be told, and no record is believed.
 var maker = sync.OnceValue(func() string {
 	cpu := processor()
 	file, err := os.Executable()
@@ -36,7 +38,8 @@ var maker = sync.OnceValue(func() string {
 	if err != nil {
 		return ""
 	}
-	sum := sha256.Sum256(fmt.Appendf(nil, "%d %d %s", st.Size(), st.ModTime().UnixNano(), cpu))
+	build, _ := debug.ReadBuildInfo() // nil in a program without modules, and written as such
+	sum := sha256.Sum256(fmt.Appendf(nil, "%d %d %s %v", st.Size(), st.ModTime().UnixNano(), cpu, build))
 	return hex.EncodeToString(sum[:16])
 })
 
