@@ -25,7 +25,9 @@ func TestSoakFloodLeavesTheRate(t *testing.T) {
 		t.Skip("ZMESH_SOAK is not set: make soak runs this")
 	}
 	for _, class := range []string{"memory", "buffered"} {
-		t.Run(class, func(t *testing.T) { floodAndRate(t, class, max(int(1_000_000*fraction), 200_000), fraction >= 1 && !underRace) })
+		t.Run(class, func(t *testing.T) {
+			floodAndRate(t, class, max(int(1_000_000*fraction), 200_000), fraction >= 1 && !underRace)
+		})
 	}
 }
 
