@@ -42,6 +42,7 @@ type sequence struct {
 
 	want, high uint32             // high 0: none is known
 	raised     time.Time          // when high rose
+	came       time.Time          // of a stream that has not begun: when its first content came
 	here       map[uint32]Content // numbers want … want+held-1
 	gone       map[uint32]bool    // the same, of which we know that they are lost
 	tries      map[uint32]*try
@@ -105,6 +106,9 @@ func (q *sequence) content(c Content, how origin, now time.Time) {
 	case same: // of a former epoch: the new one's is not there
 		q.lose(c.Seq)
 	case !q.begun:
+		if len(q.here) == 0 {
+			q.came = now
+		}
 		if len(q.here) < held {
 			q.here[c.Seq] = c
 		}
@@ -270,9 +274,10 @@ func (q *sequence) due(now time.Time, from int64, heard uint64) (asks []uint32, 
 	return q.fetch(now, from, heard, q.missing())
 }
 
-// settle begins a stream of which nothing was known with the lowest number that came, once frames that overtook it are here.
+// settle begins a stream of which nothing was known with the lowest number that came, once frames that its first one overtook are here. It is counted
+// from the first: a producer that never pauses for so long is waited for no longer than others.
 func (q *sequence) settle(now time.Time) bool {
-	if len(q.here) == 0 || now.Sub(q.raised) < reorderWait {
+	if len(q.here) == 0 || now.Sub(q.came) < reorderWait {
 		return false
 	}
 	low := q.high
@@ -290,7 +295,7 @@ func (q *sequence) settling(now time.Time) time.Duration {
 	if q.begun || len(q.here) == 0 {
 		return 0
 	}
-	return q.raised.Add(reorderWait).Sub(now)
+	return q.came.Add(reorderWait).Sub(now)
 }
 
 // missing gives up to fetchWindow numbers that are neither here nor gone (P-12).

@@ -34,6 +34,27 @@ func TestSubscribeFromNowBeforeAnythingIsPublished(t *testing.T) {
 	})
 }
 
+// A stream that begins while the subscription is opened, and never pauses as long as a frame may be overtaken, is given all the same.
+func TestSubscribeFromNowToAStreamThatBeginsAndNeverPauses(t *testing.T) {
+	for _, jitter := range []time.Duration{0, 30 * time.Millisecond} {
+		inBubble(t, 1, faults{delay: time.Millisecond, jitter: jitter}, func(r *rig) {
+			s := r.subscribe(Now)
+			time.Sleep(time.Second) // it is told that there is nothing yet
+			go func() {
+				for seq := uint32(1); seq <= 500; seq++ {
+					r.publish(seq, seq)
+					time.Sleep(reorderWait * 2 / 5)
+				}
+			}()
+			u, ok := r.nextWithin(s, 3*reorderWait)
+			if !ok || u.Seq != 1 {
+				r.t.Fatalf("%v %v, want number 1", u, ok)
+			}
+			r.expectNumbers(s, 2, 500)
+		})
+	}
+}
+
 // Another subscription of the same node reads old numbers: they are neither now nor a new epoch.
 func TestSubscriptionsOfOneNodeDoNotDisturbEachOther(t *testing.T) {
 	for seed := range uint64(20) {
