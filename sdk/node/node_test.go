@@ -306,6 +306,36 @@ func TestP6ProducerAnswersForItsName(t *testing.T) {
 	})
 }
 
+// Who publishes may use the payload's memory again at once: what is kept and sent again is a copy.
+func TestProducerKeepsCopies(t *testing.T) {
+	marks := openMarks(t, t.TempDir())
+	inBubble(t, 1, faults{}, func(r *rig) {
+		p := NewProducer(r.node, testStream(r.t, None), marks)
+		payload := []byte("value 1")
+		if _, err := p.Publish(payload); err != nil {
+			r.t.Fatal(err)
+		}
+		copy(payload, "value 2")
+		if _, err := p.PublishConfirmed(r.t.Context(), payload); err != nil {
+			r.t.Fatal(err)
+		}
+		copy(payload, "another")
+		for seq := uint32(1); seq <= 2; seq++ {
+			asked := wire.MakeAsked(time.Now().UnixMilli(), 2)
+			r.fw.drop(temperature, seq)
+			r.fw.set(func() {
+				r.fw.send(r.face, wire.Header{Name: temperature, Seq: seq, Type: wire.Interest}, asked[:])
+			})
+			time.Sleep(time.Second)
+			r.fw.set(func() {
+				if got := string(r.fw.store[key{temperature, seq}]); got != payloadOf(seq) {
+					r.t.Errorf("number %d is sent again as %q", seq, got)
+				}
+			})
+		}
+	})
+}
+
 // Contents of several callers leave in the order of their numbers.
 func TestProducerKeepsTheOrder(t *testing.T) {
 	marks := openMarks(t, t.TempDir())

@@ -153,27 +153,46 @@ func (s *Sleeper) confirmed(ctx context.Context, w *waiter, r *reading, wait tim
 	return false, nil
 }
 
-// pull fetches commands until there is none, or nothing comes.
+// pull fetches commands until there is none, or nothing comes. Those that are gone one after the other are one range.
 func (s *Sleeper) pull(ctx context.Context) error {
+	at, newest := s.next, Content{} // from s.next to before at all are gone; the newest is asked for once for them
 	for ctx.Err() == nil {
-		c, err := s.ask(ctx, s.next)
-		var ret *ReturnError
-		switch {
-		case err == nil:
-			err = s.handle(Update{Content: c}, c.Seq)
-		case errors.As(err, &ret) && ret.Reason == wire.ReturnNotHere:
-			var more bool
-			if more, err = s.skip(ctx); err == nil && !more {
-				return nil
+		c, err := s.ask(ctx, at)
+		if isNotHere(err) { // gone, or still to come
+			if c, err = newest, nil; c.Seq == 0 || wire.Newer(at, c.Seq) {
+				c, err = s.ask(ctx, wire.SeqNewest)
+				newest = c
 			}
-		case errors.As(err, &ret), errors.Is(err, errSilent), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
-			return nil
 		}
-		if err != nil {
+		switch {
+		case isSilence(err), err == nil && wire.Newer(at, c.Seq):
+			return s.gone(at)
+		case err != nil:
+			return err
+		case c.Seq != at:
+			at = next(at)
+			continue
+		}
+		if err := s.gone(at); err != nil {
 			return err
 		}
+		if err := s.handle(Update{Content: c}, at); err != nil {
+			return err
+		}
+		at = s.next
 	}
-	return nil
+	return s.gone(at)
+}
+
+func isNotHere(err error) bool {
+	var ret *ReturnError
+	return errors.As(err, &ret) && ret.Reason == wire.ReturnNotHere
+}
+
+// isSilence tells of an error of ask that no more is to be had in this wake.
+func isSilence(err error) bool {
+	var ret *ReturnError
+	return errors.As(err, &ret) || errors.Is(err, errSilent) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }
 
 // ask sends one Interest and listens.
@@ -187,23 +206,16 @@ func (s *Sleeper) ask(ctx context.Context, seq uint32) (Content, error) {
 	return w.next(ctx, listenFor, true)
 }
 
-// skip looks whether the command that is not there is still to come, or gone: then there is a newer one.
-func (s *Sleeper) skip(ctx context.Context) (more bool, err error) {
-	c, err := s.ask(ctx, wire.SeqNewest)
-	if err != nil || wire.Newer(s.next, c.Seq) {
-		if errors.Is(err, ErrClosed) {
-			return false, err
-		}
-		return false, nil
+// gone says that the commands before a number are gone.
+func (s *Sleeper) gone(before uint32) error {
+	if before == s.next {
+		return nil
 	}
-	if c.Seq == s.next { // it has come meanwhile
-		return true, nil
-	}
-	lost := Update{Content: Content{Name: s.c.Commands}, Lost: true, From: s.next, To: s.next}
-	return true, s.handle(lost, s.next)
+	to := back(before, 1)
+	return s.handle(Update{Content: Content{Name: s.c.Commands}, Lost: true, From: s.next, To: to}, to)
 }
 
-// handle lets the device do its work and moves the cursor.
+// handle lets the device do its work up to a number and moves the cursor.
 func (s *Sleeper) handle(u Update, seq uint32) error {
 	if err := s.c.Handle(u); err != nil {
 		return fmt.Errorf("command %d: %w", seq, err)
