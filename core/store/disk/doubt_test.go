@@ -2,7 +2,6 @@ package disk
 
 import (
 	"strings"
-	"sync/atomic"
 	"syscall"
 	"testing"
 
@@ -79,43 +78,6 @@ func TestWhatAStuckHourGivesIsNotSafe(t *testing.T) {
 	if got := n.exact(key(1), 3); done != store.DoneCommit || got == nil {
 		t.Errorf("it is %v, and after a power cut %q", done, got)
 	}
-}
-
-// shutting is a file system on which, once it is on, the first file opened in one folder makes an hour fail that can then not be opened either.
-type shutting struct {
-	on   atomic.Bool
-	of   string
-	hour *hour
-}
-
-func (f *shutting) MaybeError(op errorfs.Op) error {
-	switch {
-	case !f.on.Load() || op.Kind != errorfs.OpOpen:
-	case strings.Contains(op.Path, f.of):
-		f.hour.guard.fail(syscall.EIO)
-	case strings.Contains(op.Path, f.hour.dir):
-		return syscall.EIO
-	}
-	return nil
-}
-
-func (f *shutting) String() string { return "shutting" }
-
-// An hour that fails while another one is looked after, and cannot even be read then, has what was not synced reported as failed.
-func TestTheActiveHourFailsWhileAnotherIsFrozen(t *testing.T) {
-	f := &shutting{of: "/" + keptName + "/"}
-	n := settings{fs: errorfs.Wrap(vfs.NewMem(), f), shard: store.Config{Class: store.Buffered}, clock: newClock()}.start(t)
-	n.put(key(1), 1, "not synced yet")
-	n.clock.waitTimer(n.store.cfg.SyncEvery)
-	f.hour = n.store.active
-	f.on.Store(true)
-	n.store.hours[0].guard.fail(syscall.EIO)
-	n.event(ReadFailed) // it is shut
-	n.pass(n.store.cfg.SyncEvery)
-	n.until(func(r store.Result) bool { return r.Seq == 1 && r.Done == store.DoneFailed })
-	f.on.Store(false)
-	n.recovers(key(3))
-	n.stop()
 }
 
 // Nothing is written to a folder that could not be locked, also if it could be written to a moment later.
