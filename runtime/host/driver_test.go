@@ -226,6 +226,13 @@ func tryAsk(t *testing.T, n *node.Node, uri string, seq uint32) bool {
 // While frames flow, the driver is swapped on both ends, again and again: none is lost, and nothing is dropped.
 func TestSwapUnderALine(t *testing.T) {
 	near, far := pair(t, "slip", "tcp", nil)
+	device := far.device()
+	publish(t, device, "a", 1, 1)
+	asker := far.device()
+	until(t, "something is published: who asks before finds no route", func() bool {
+		_, err := asker.Get(t.Context(), name.Hash("a"), 1)
+		return err == nil
+	})
 	sub, err := near.device().Subscribe(name.Hash("a"), wire.SeqFirst, false)
 	if err != nil {
 		t.Fatal(err)
@@ -246,8 +253,6 @@ func TestSwapUnderALine(t *testing.T) {
 			}
 		}
 	}()
-	device := far.device()
-	publish(t, device, "a", 1, 1)
 	for seq, busy := uint32(1), true; busy; seq++ {
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 		u, err := sub.Next(ctx)
