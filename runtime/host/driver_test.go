@@ -109,12 +109,23 @@ func dropsNothing(t *testing.T, faces ...admin.Face) {
 	}
 }
 
+// published waits until a node has a content: who asks before, over a line, finds no route.
+func published(t *testing.T, w *world, uri string, seq uint32) {
+	t.Helper()
+	asker := w.device()
+	until(t, "it is published", func() bool {
+		_, err := asker.Get(t.Context(), name.Hash(uri), seq)
+		return err == nil
+	})
+}
+
 // Two nodes exchange Interests and Contents over a line with a driver, whatever it is made of.
 func TestDriverFaces(t *testing.T) {
 	for _, c := range []struct{ driver, transport string }{{"slip", "tcp"}, {"cobs", "unix"}, {"slip", "udp"}} {
 		t.Run(c.driver+" by "+c.transport, func(t *testing.T) {
 			near, far := pair(t, c.driver, c.transport, nil)
 			publish(t, far.device(), "a", 1, 5)
+			published(t, far, "a", 5)
 			for seq := uint32(1); seq <= 5; seq++ {
 				if got := ask(t, near.device(), "a", seq); string(got.Payload) != fmt.Sprintf("a %d", seq) {
 					t.Errorf("number %d is %q", seq, got.Payload)
@@ -228,11 +239,7 @@ func TestSwapUnderALine(t *testing.T) {
 	near, far := pair(t, "slip", "tcp", nil)
 	device := far.device()
 	publish(t, device, "a", 1, 1)
-	asker := far.device()
-	until(t, "something is published: who asks before finds no route", func() bool {
-		_, err := asker.Get(t.Context(), name.Hash("a"), 1)
-		return err == nil
-	})
+	published(t, far, "a", 1)
 	sub, err := near.device().Subscribe(name.Hash("a"), wire.SeqFirst, false)
 	if err != nil {
 		t.Fatal(err)
