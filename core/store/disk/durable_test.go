@@ -104,13 +104,13 @@ func BenchmarkDurable(b *testing.B) {
 	}
 }
 
-// TestSoakDurable asserts what BenchmarkDurable measures, at full length; where it is shorter, all must be written and the figures are in
-// the log.
+// TestSoakDurable asserts what BenchmarkDurable measures, at full length; where it is shorter, what 512 writers and the disk make of
+// a second is in the log only.
 func TestSoakDurable(t *testing.T) {
 	fraction := soak(t)
 	withoutRace(t)
 	few, many, part := measureDurable(t, max(time.Duration(fraction*float64(5*time.Second)), time.Second))
-	if fraction >= 1 && (few < 24 || many < 200 || part < 0.4) {
+	if few < 24 || fraction >= 1 && (many < 200 || part < 0.4) {
 		t.Errorf("%.1f contents a sync with 64 writers, %.1f with 512, %.2f of the disk's own syncs; want 24, 200, 0.4", few, many, part)
 	}
 }

@@ -113,8 +113,9 @@ func TestHostile(t *testing.T) {
 	for _, h := range hostiles() {
 		t.Run(h.name, func(t *testing.T) {
 			m := meterIt(t, h.p.bytes())
+			const longest = 50 * time.Millisecond
 			fastest := time.Hour
-			for range 3 { // the machine may be at something else
+			for tries := 0; tries < 8 && fastest > longest; tries++ { // the machine, or its memory, may be at something else
 				g := run(t, m) // a new one: what has grown stays
 				g.touch()
 				g.fill(budget)
@@ -125,12 +126,8 @@ func TestHostile(t *testing.T) {
 					t.Fatalf("%v, %d units left", err, g.fuel())
 				}
 			}
-			switch { // 20 ms at most as a rule; what waits for memory takes several times as long while others use it
-			case underRace:
-			case fastest > 200*time.Millisecond:
+			if fastest > longest && !underRace {
 				t.Errorf("it took %v", fastest)
-			case fastest > 50*time.Millisecond:
-				t.Logf("it took %v, more than 50 ms", fastest)
 			}
 		})
 	}
