@@ -240,7 +240,7 @@ func (w *Worker) hopsOf(k name.Key, ev *Event) {
 	producer := w.producer(k)
 	if producer != 0 {
 		if f := w.usable(producer); f != nil {
-			w.addHop(ev, f, NextHop{Face: producer, State: HopProducer})
+			w.addHop(ev, f, 0, HopProducer)
 		}
 	}
 	w.addHops(ev, w.fib.Lookup(k), producer)
@@ -253,24 +253,25 @@ func (w *Worker) addHops(ev *Event, hops []table.Hop, except FaceID) {
 			continue
 		}
 		if f := w.usable(h.Face); f != nil {
-			w.addHop(ev, f, NextHop{Face: h.Face, Cost: h.Cost})
+			w.addHop(ev, f, h.Cost, 0)
 		}
 	}
 }
 
-func (w *Worker) addHop(ev *Event, f *Face, h NextHop) {
-	if h.Face == ev.InFace {
-		h.State |= HopInFace
-	}
-	if f.cfg.Broadcast {
-		h.State |= HopBroadcast
-	}
-	h.Queue = QueueUnknown
+func (w *Worker) addHop(ev *Event, f *Face, cost uint16, state HopState) {
 	if len(w.hops) == MaxHops {
 		ev.More++
 		return
 	}
-	w.hops = append(w.hops, h)
+	if f.id == ev.InFace {
+		state |= HopInFace
+	}
+	if f.cfg.Broadcast {
+		state |= HopBroadcast
+	}
+	w.hops = append(w.hops, NextHop{})
+	h := &w.hops[len(w.hops)-1]
+	h.Face, h.Cost, h.State, h.Queue = f.id, cost, state, QueueUnknown
 }
 
 // dropEntry ends an entry because the strategy says so.

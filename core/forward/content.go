@@ -12,7 +12,8 @@ import (
 
 // content is the way of a Content: admitted (P-17)? → store → everyone who waits.
 func (w *Worker) content(r *received) drop.Reason {
-	a := w.claims(r)
+	var a claims
+	w.claim(r, &a)
 	if why := w.admit(r, &a); why != drop.None {
 		if w.measureLate(r) { // it was asked for, and another face was faster
 			return drop.Duplicate
@@ -34,19 +35,19 @@ func (w *Worker) content(r *received) drop.Reason {
 		return drop.Suspect
 	}
 	if out.Epoch {
-		w.epoch(r, &out)
+		w.epoch(r, out)
 		a.find(w, r) // what was released has satisfied some who waited
 	}
 	w.synced(r, &a)
 	if a.producer {
 		w.sleeperHeard(r, out.Verdict == store.Stored || out.Verdict == store.NotKept)
 	}
-	newest := true
+	verdict, newest := out.Verdict, true
 	if !out.Newest && !out.Epoch {
 		newest, a.doubtful = w.standing(r)
 	}
 	served := w.serve(r, &a, newest)
-	if out.Verdict == store.Duplicate && served == 0 {
+	if verdict == store.Duplicate && served == 0 {
 		w.measureLate(r)
 		return drop.Duplicate
 	}
@@ -107,7 +108,8 @@ func (w *Worker) opened(res *store.Result) {
 	if res.Epoch {
 		w.epoch(&r, &store.Outcome{})
 	}
-	a := w.claims(&r)
+	var a claims
+	w.claim(&r, &a)
 	w.serve(&r, &a, true)
 }
 
@@ -130,7 +132,8 @@ func (a *claims) find(w *Worker, r *received) {
 	a.sub = w.subs.Find(r.key)
 }
 
-func (w *Worker) claims(r *received) (a claims) {
+// claim fills in the claims to a Content: in place, since to copy them would wait for what was just written.
+func (w *Worker) claim(r *received, a *claims) {
 	a.find(w, r)
 	a.solicited = a.exact.Asks(r.face.id) || a.newest.Asks(r.face.id)
 	a.covered = w.through(a.sub, r.face.id)
@@ -143,7 +146,6 @@ func (w *Worker) claims(r *received) (a claims) {
 	w.eachWildSub(r.key, func(s *table.Sub) { a.covered = w.through(s, r.face.id) || a.covered })
 	a.solicited = a.solicited || a.covered
 	a.numbered = a.exact.Asks(r.face.id) || a.covered && w.overdue.Has(w.now.Mono, table.PITKey{Name: r.key, Seq: r.Seq}, r.face.id)
-	return a
 }
 
 // through tells whether content came by our subscription at a face.
@@ -214,7 +216,8 @@ func (w *Worker) epoch(r *received, out *store.Outcome) {
 	for i := range out.Released {
 		earlier := *r
 		earlier.Seq, earlier.Body = out.Released[i].Seq, out.Released[i].Body
-		a := w.claims(&earlier)
+		var a claims
+		w.claim(&earlier, &a)
 		a.newest = nil // what released it is newer
 		w.serve(&earlier, &a, true)
 	}
@@ -229,7 +232,8 @@ func (w *Worker) serve(r *received, a *claims, newest bool) (served int) {
 		return 0
 	}
 	w.serial++
-	c := copies{w: w, key: r.key, body: r.Body, ttl: r.TTL - 1, reserved: r.Raw[0] & wire.ReservedFHDR}
+	var c copies
+	c.w, c.key, c.body, c.ttl, c.reserved = w, r.key, r.Body, r.TTL-1, r.Raw[0]&wire.ReservedFHDR
 	if a.exact != nil {
 		served += w.satisfy(a.exact, r, &c)
 	}
@@ -385,7 +389,7 @@ func (c *copies) of(f *Face, public bool) []byte {
 		h := wire.Header{NetID: netID, TTL: c.ttl}
 		raw := h.AppendFHDR(c.w.out.take(len(c.body) + 1 + wire.NetIDSize))
 		raw[0] |= c.reserved
-		*form = append(raw, c.body...)
+		*form = c.w.out.keep(append(raw, c.body...))
 		if public {
 			c.w.v.SignPublic(*form)
 		}

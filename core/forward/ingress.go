@@ -281,7 +281,7 @@ func (g *Ingress) stranger(l *Listener, p Peer, r *received) drop.Reason {
 	w := g.n.workers[g.n.owner(r.key)]
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.seen.HeardElsewhere(g.now.Mono, table.SeenKey{Name: r.key, Seq: r.Seq, Asked: asked}, p.Source) {
+	if w.seen.HeardElsewhere(g.now.Mono, table.SeenKey{Name: r.key, Seq: r.Seq, Asked: asked.Bits()}, p.Source) {
 		return drop.Replayed
 	}
 	return drop.None

@@ -24,7 +24,7 @@ func (w *Worker) interest(r *received) drop.Reason {
 	if timed && f.cfg.OnDemand && f.cfg.Clock && !w.n.inTime(w.now, asked) {
 		return drop.Clock
 	}
-	key := table.SeenKey{Name: r.key, Seq: r.Seq, Asked: asked}
+	key := table.SeenKey{Name: r.key, Seq: r.Seq, Asked: asked.Bits()}
 	if timed && w.wasAsked(f) && w.seen.WasSent(w.now.Mono, key, f.id) {
 		return drop.Loop
 	}
@@ -46,7 +46,8 @@ func (w *Worker) naming(k name.Key) *name.Network { return w.n.cfg.Naming[k.Net(
 
 // lookup answers an exact or newest Interest from the store, or lets it wait.
 func (w *Worker) lookup(r *received, asked wire.Asked, has, replayed bool) drop.Reason {
-	found := w.search(r)
+	found := &w.found
+	w.search(r, found)
 	if found.body != nil {
 		w.answer(r.face, r.key, found.body, r.public)
 		w.stats.StoreHits++
@@ -56,7 +57,7 @@ func (w *Worker) lookup(r *received, asked wire.Asked, has, replayed bool) drop.
 		return drop.Replayed // P-11: no in-record
 	}
 	expiry := w.expiry(r.face, asked, has)
-	if why := w.ends(r, &found, expiry); why != drop.None {
+	if why := w.ends(r, found, expiry); why != drop.None {
 		return why
 	}
 	e, in, fresh, why := w.pend(r, asked, has, expiry)
@@ -85,12 +86,14 @@ type finding struct {
 	final    bool   // this node is the first hop, nobody else can be asked, and it does not have it: Return 2 (P-6)
 }
 
-func (w *Worker) search(r *received) finding {
+func (w *Worker) search(r *received, f *finding) {
+	*f = finding{}
 	if r.Seq == wire.SeqNewest {
-		return w.searchNewest(r)
+		w.searchNewest(r, f)
+		return
 	}
 	producer := w.producer(r.key)
-	f := finding{producer: producer == r.face.id}
+	f.producer = producer == r.face.id
 	body, st := w.store.Exact(r.key, r.Seq)
 	switch st {
 	case store.Hit:
@@ -108,7 +111,6 @@ func (w *Worker) search(r *received) finding {
 	default:
 		f.final = f.producer || producer == 0 && w.firstHop(r.key) && (storeOnly(r) || r.TTL == 0 || !w.elsewhere(r))
 	}
-	return f
 }
 
 // unconfirmed tells whether a name is kept in memory only: its producer, who asks its number back, gets Return 2 (P-13).
@@ -133,23 +135,22 @@ func (w *Worker) firstHop(k name.Key) bool {
 	return ok && known.Published
 }
 
-func (w *Worker) searchNewest(r *received) (f finding) {
+func (w *Worker) searchNewest(r *received, f *finding) {
 	n, st := w.store.Newest(r.key)
 	if st == store.Miss {
-		return f
+		return
 	}
 	producer := w.producer(r.key)
 	f.producer = producer == r.face.id
 	if !w.current(r.key, &n, producer) {
 		f.stale = true
 		if !f.producer && r.TTL > 0 && !storeOnly(r) {
-			return f
+			return
 		}
 	}
 	if f.body = n.Body; f.body == nil {
 		f.wait = w.store.Fetch(r.key, wire.SeqNewest)
 	}
-	return f
 }
 
 // storeOnly tells whether the Interest asks for nothing but what is stored here: expiry 0 (P-3).
@@ -287,7 +288,7 @@ func (ev *Event) has(id FaceID) bool {
 
 func (w *Worker) transmit(e *table.Entry, in *table.In, f *Face) bool {
 	in.Sent, w.lastOut = true, f.id
-	if in.Timed() && !w.seen.MarkSent(w.now.Mono, table.SeenKey{Name: e.Key.Name, Seq: e.Key.Seq, Asked: in.Asked}, f.id) {
+	if in.Timed() && !w.seen.MarkSent(w.now.Mono, table.SeenKey{Name: e.Key.Name, Seq: e.Key.Seq, Asked: in.Asked.Bits()}, f.id) {
 		w.stats.Suppressed++
 		if e.Out(f.id) == nil { // for an entry that has ended since: what the face had to say, it has said
 			w.record(e, in, f)
@@ -337,7 +338,9 @@ func (w *Worker) silence(e *table.Entry) {
 // than they stand is asked for again when they have run out (schedule), so that a short retry starves nobody.
 func (w *Worker) record(e *table.Entry, in *table.In, f *Face) {
 	o := e.Upsert(f.id)
-	*o = table.Out{Face: f.id, Sent: w.now.Mono, Deadline: in.Deadline, Asked: in.Asked, Again: o.Sent != 0}
+	again := o.Sent != 0
+	*o = table.Out{}
+	o.Face, o.Sent, o.Deadline, o.Asked, o.Again = f.id, w.now.Mono, in.Deadline, in.Asked, again
 	for i := range e.Ins {
 		if e.Ins[i].Deadline > in.Deadline {
 			e.Ins[i].Sent = false
@@ -363,10 +366,9 @@ func (w *Worker) wasAsked(f *Face) bool {
 // relayInterest makes the frame that leaves: the bytes as they came with TTL-1 and ProxyMe cleared (P-21, P-8). What came under the
 // public key goes on under the network's (P-9): no other node would take the answer for it.
 func (w *Worker) relayInterest(e *table.Entry, in *table.In, f *Face) []byte {
-	h := wire.Header{
-		Name: e.Key.Name.Name(), Seq: e.Key.Seq, Type: wire.Interest,
-		TTL: in.FHDR&wire.MaxTTL - 1, NetID: w.netIDOut(f, e.Key.Name),
-	}
+	var h wire.Header // and then field by field: a literal would be built elsewhere and copied
+	h.Name, h.Seq, h.Type = e.Key.Name.Name(), e.Key.Seq, wire.Interest
+	h.TTL, h.NetID = in.FHDR&wire.MaxTTL-1, w.netIDOut(f, e.Key.Name)
 	var payload []byte
 	if in.HasAsked {
 		payload = in.Asked[:]
@@ -374,12 +376,8 @@ func (w *Worker) relayInterest(e *table.Entry, in *table.In, f *Face) []byte {
 	if in.Face == Self || in.Public {
 		return w.build(f, e.Key.Name, h, payload)
 	}
-	raw := h.Append(w.out.take(wire.MinFrame+wire.NetIDSize+wire.InterestPayload), payload)
-	body := raw[wire.BodyOffset(raw):]
-	raw[0] |= in.FHDR & wire.ReservedFHDR
-	body[name.Size] = in.FCTRL
-	copy(body[len(body)-wire.MACSize:], in.MAC[:])
-	return raw
+	raw := h.AppendAgain(w.out.take(wire.MinFrame+wire.NetIDSize+wire.InterestPayload), payload, in.FHDR, in.FCTRL, &in.MAC)
+	return w.out.keep(raw)
 }
 
 // conclude ends an entry on which nobody works any more: with the stored newest if there is one (P-15), otherwise with a

@@ -78,7 +78,7 @@ type timedStore struct {
 func (s *timedStore) since(start time.Duration) { s.w.stages.store += s.w.stages.clock() - start }
 
 // Put implements Store.
-func (s *timedStore) Put(p *store.Put) store.Outcome {
+func (s *timedStore) Put(p *store.Put) *store.Outcome {
 	defer s.since(s.w.stages.clock())
 	return s.Store.Put(p)
 }
@@ -96,7 +96,7 @@ func (s *timedStore) Newest(k name.Key) (store.Newest, store.Status) {
 }
 
 // Known implements Store.
-func (s *timedStore) Known(k name.Key) (store.Known, bool) {
+func (s *timedStore) Known(k name.Key) (*store.Known, bool) {
 	defer s.since(s.w.stages.clock())
 	return s.Store.Known(k)
 }

@@ -47,7 +47,8 @@ func newRepeats(seed table.Seed, limit int) repeats {
 
 // seen is the key under which a frame is remembered once it is done: the MAC stands where an Interest has its timestamp.
 func (k *repeatKey) seen() table.SeenKey {
-	return table.SeenKey{Name: k.name, Seq: k.seq & wire.SeqSubscribe, Asked: wire.Asked{1, byte(k.seq >> 24), k.mac[0], k.mac[1], k.mac[2], k.mac[3]}}
+	asked := wire.Asked{1, byte(k.seq >> 24), k.mac[0], k.mac[1], k.mac[2], k.mac[3]}
+	return table.SeenKey{Name: k.name, Seq: k.seq & wire.SeqSubscribe, Asked: asked.Bits()}
 }
 
 func makeRepeatKey(k name.Key, seq uint32, t wire.Type, mac []byte, face FaceID) repeatKey {
@@ -68,7 +69,7 @@ func (w *Worker) repeatInterest(e *table.Entry, in *table.In, delay time.Duratio
 		return
 	}
 	in.Sent = true
-	w.seen.MarkSent(w.now.Mono, table.SeenKey{Name: e.Key.Name, Seq: e.Key.Seq, Asked: in.Asked}, f.id) // its copies are loops (P-2a)
+	w.seen.MarkSent(w.now.Mono, table.SeenKey{Name: e.Key.Name, Seq: e.Key.Seq, Asked: in.Asked.Bits()}, f.id) // its copies are loops (P-2a)
 	w.record(e, in, f)
 }
 

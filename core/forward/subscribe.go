@@ -259,7 +259,7 @@ func (w *Worker) poll(s *table.Sub, f *Face, ttl uint8) {
 		Face: Self, Arrived: w.now.Mono, Deadline: w.now.Mono + pollExpiry*time.Second, Asked: asked, HasAsked: true,
 		FHDR: (ttl + 1) & wire.MaxTTL, Sent: true,
 	}
-	fresh := w.seen.MarkSent(w.now.Mono, table.SeenKey{Name: s.Key, Asked: asked}, f.id) // it may come back by a circle (P-2a)
+	fresh := w.seen.MarkSent(w.now.Mono, table.SeenKey{Name: s.Key, Asked: asked.Bits()}, f.id) // it may come back by a circle (P-2a)
 	if fresh && w.owns(s.Key) {
 		h := wire.Header{Type: wire.Interest, TTL: ttl}
 		w.send(f, w.build(f, s.Key, h, asked[:]))

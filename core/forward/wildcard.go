@@ -104,7 +104,7 @@ func (w *Worker) askWild(e *table.Entry, in *table.In) {
 		default:
 			in.Sent = true
 			if in.Timed() { // so that every worker knows a loop (P-2a)
-				w.seen.MarkSent(w.now.Mono, table.SeenKey{Name: e.Key.Name, Seq: e.Key.Seq, Asked: in.Asked}, id)
+				w.seen.MarkSent(w.now.Mono, table.SeenKey{Name: e.Key.Name, Seq: e.Key.Seq, Asked: in.Asked.Bits()}, id)
 			}
 			w.record(e, in, f)
 		}

@@ -46,7 +46,8 @@ type Worker struct {
 	lastOut FaceID // where an Interest was sent last: the next one will mostly go there too
 
 	asked  []FaceID  // by slot: the face there that was ever asked, so that most faces go down without a search
-	hops   []NextHop // scratch, like what follows: an argument of an interface's method would be allocated
+	found  finding   // scratch, like what follows: an argument of an interface's method would be allocated, and what is returned by value copied
+	hops   []NextHop
 	ev     Event
 	blank  PendingScratch // lent to a strategy for an Interest that has no block yet
 	put    store.Put
@@ -110,7 +111,7 @@ func newWorker(n *Node, id int) *Worker {
 	w.chance = seed[0] ^ uint64(id)
 	w.pacers, w.pacing = table.NewSlab[pacer](), map[paceKey]int32{}
 	w.fire = w.due
-	w.store = noStore{}
+	w.store = &noStore{}
 	if n.cfg.Store != nil {
 		w.store = n.cfg.Store(id)
 	}
@@ -192,7 +193,7 @@ func (w *Worker) ahead(frames []*received, from, to int) {
 		r := frames[at]
 		w.store.Ahead(r.key, r.Seq)
 		if asked, has := wire.AskedOf(r.Payload); has && r.Type == wire.Interest {
-			w.seen.Ahead(table.SeenKey{Name: r.key, Seq: r.Seq, Asked: asked}, r.face.cfg.OnDemand, w.lastOut)
+			w.seen.Ahead(table.SeenKey{Name: r.key, Seq: r.Seq, Asked: asked.Bits()}, r.face.cfg.OnDemand, w.lastOut)
 		}
 	}
 }
@@ -390,6 +391,13 @@ func (o *outbox) take(size int) []byte {
 	return b
 }
 
+// keep gives back what the frame that was taken room for last does not use: what leaves by one face then lies side by side, and a link
+// can send it as one piece.
+func (o *outbox) keep(raw []byte) []byte {
+	o.used -= cap(raw) - len(raw)
+	return raw[:len(raw):len(raw)]
+}
+
 // send queues a frame that stands in the outbox's memory. It tells whether the face can take it.
 func (w *Worker) send(f *Face, raw []byte) bool {
 	if !f.Up() {
@@ -491,5 +499,5 @@ func (w *Worker) build(f *Face, k name.Key, h wire.Header, payload []byte) []byt
 	if err := w.v.Sign(k.Net(), raw); err != nil {
 		panic(err) // NewKeyring has checked that Use has a key
 	}
-	return raw
+	return w.out.keep(raw)
 }

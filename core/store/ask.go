@@ -108,16 +108,18 @@ func (s *Shard) Newest(k name.Key) (n Newest, st Status) {
 	return Newest{}, Miss
 }
 
-// Known tells what the index has of k.
-func (s *Shard) Known(k name.Key) (known Known, ok bool) {
+// Known tells what the index has of k; all of it is zero if there is nothing. It is good until the next Known.
+func (s *Shard) Known(k name.Key) (known *Known, ok bool) {
+	known = &s.known
 	_, e := s.lookup(k)
 	if e == nil || e.top == 0 {
+		*known = Known{}
 		return known, false
 	}
-	return Known{
-		Newest: uint32(e.top) & seqMask, Ext: e.top, Stored: e.newest, Lowest: uint32(e.lowest) & seqMask,
-		LowestExt: e.lowest, Published: e.published, Class: s.rules[e.rule].Class, OnDisk: s.onDisk(e),
-	}, true
+	known.Newest, known.Ext, known.Stored = uint32(e.top)&seqMask, e.top, e.newest
+	known.Lowest, known.LowestExt = uint32(e.lowest)&seqMask, e.lowest
+	known.Published, known.Class, known.OnDisk = e.published, s.rules[e.rule].Class, s.onDisk(e)
+	return known, true
 }
 
 // answers tells whether a wildcard finds k: something of it is here.

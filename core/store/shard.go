@@ -34,6 +34,8 @@ type Shard struct {
 	oldest   uint32 // hours of the backend before this one are gone
 	warned   time.Duration
 	writing  Write
+	out      Outcome // of the last Put: handed out by value it would be written piece by piece and then copied, which waits for the pieces
+	known    Known   // of the last Known, likewise
 	stats    Stats
 }
 
@@ -146,9 +148,11 @@ func NewShard(cfg Config) *Shard {
 	return s
 }
 
-// Put takes a content: decides where it stands (P-1, P-17), whether it is kept (P-22), and keeps it.
-func (s *Shard) Put(p *Put) Outcome {
+// Put takes a content: decides where it stands (P-1, P-17), whether it is kept (P-22), and keeps it. The outcome is good until the next
+// Put.
+func (s *Shard) Put(p *Put) *Outcome {
 	s.tick(p.Now, p.Wall)
+	s.out = Outcome{}
 	if p.NeverCache {
 		return s.notKept(NeverCached, firstEpoch|uint64(p.Seq), true)
 	}
@@ -177,7 +181,8 @@ func (s *Shard) Put(p *Put) Outcome {
 	if clash {
 		s.stats.Conflicts++
 		s.event(ConflictSeen, p.Key, ext, p.Face)
-		return Outcome{Verdict: Conflict, Ext: ext}
+		s.out.Verdict, s.out.Ext = Conflict, ext
+		return &s.out
 	}
 	return s.admit(id, e, p, ext, st)
 }
@@ -224,7 +229,7 @@ func (s *Shard) compare(id uint32, e *entry, p *Put, ext uint64) (twin uint64, c
 
 // duplicate answers for bytes that are here. A content that the disk refused is tried again: the producer that asks its own
 // number back (P-13) got no answer, and sends it once more.
-func (s *Shard) duplicate(id uint32, e *entry, p *Put, ext uint64) Outcome {
+func (s *Shard) duplicate(id uint32, e *entry, p *Put, ext uint64) *Outcome {
 	s.stats.Duplicates++
 	if ext == e.newest {
 		s.heardAgain(e, p)
@@ -235,7 +240,8 @@ func (s *Shard) duplicate(id uint32, e *entry, p *Put, ext uint64) Outcome {
 			r.set(r.flags()&^failed | queued)
 		}
 	}
-	return Outcome{Verdict: Duplicate, Ext: ext}
+	s.out.Verdict, s.out.Ext = Duplicate, ext
+	return &s.out
 }
 
 // neverHeard is when a newest was heard of that only its number brought here.
@@ -254,8 +260,9 @@ func (s *Shard) heardAgain(e *entry, p *Put) {
 }
 
 // admit takes a content that has its place in the order.
-func (s *Shard) admit(id uint32, e *entry, p *Put, ext uint64, st step) Outcome {
-	out := Outcome{Ext: ext, Newest: s.advance(e, p, ext, st)}
+func (s *Shard) admit(id uint32, e *entry, p *Put, ext uint64, st step) *Outcome {
+	out := &s.out
+	out.Ext, out.Newest = ext, s.advance(e, p, ext, st)
 	if out.Newest && (p.Producer || p.Upstream) {
 		s.dropRun(e)
 	}
@@ -281,9 +288,11 @@ func (s *Shard) advance(e *entry, p *Put, ext uint64, st step) bool {
 	return newest
 }
 
-func (s *Shard) notKept(c Cause, ext uint64, newest bool) Outcome {
+func (s *Shard) notKept(c Cause, ext uint64, newest bool) *Outcome {
 	s.stats.NotKept[c]++
-	return Outcome{Verdict: NotKept, Cause: c, Ext: ext, Newest: newest}
+	out := &s.out
+	out.Verdict, out.Cause, out.Ext, out.Newest = NotKept, c, ext, newest
+	return out
 }
 
 // keep stores a content, or says why it does not.

@@ -57,12 +57,12 @@ func bodyOf(k name.Key, seq uint32, payload string) []byte {
 
 // put stores a content from the producer face (face 1).
 func (r *rig) put(k name.Key, seq uint32, payload string) Outcome {
-	return r.s.Put(&Put{Key: k, Seq: seq, Body: bodyOf(k, seq, payload), Now: r.now, Wall: r.wall, Face: 1, Producer: true, Share: r.share})
+	return *r.s.Put(&Put{Key: k, Seq: seq, Body: bodyOf(k, seq, payload), Now: r.now, Wall: r.wall, Face: 1, Producer: true, Share: r.share})
 }
 
 // relay stores one that came from elsewhere (face 2).
 func (r *rig) relay(k name.Key, seq uint32, payload string) Outcome {
-	return r.s.Put(&Put{Key: k, Seq: seq, Body: bodyOf(k, seq, payload), Now: r.now, Wall: r.wall, Face: 2})
+	return *r.s.Put(&Put{Key: k, Seq: seq, Body: bodyOf(k, seq, payload), Now: r.now, Wall: r.wall, Face: 2})
 }
 
 func (r *rig) want(out Outcome, v Verdict, newest bool) {
@@ -121,7 +121,7 @@ func TestAnswersExactAndNewest(t *testing.T) {
 	}
 	known, ok := r.s.Known(k)
 	want := Known{Newest: 4, Ext: firstEpoch | 4, Stored: firstEpoch | 4, Lowest: 1, LowestExt: firstEpoch | 1, Published: true, Class: Memory}
-	if !ok || known != want {
+	if !ok || *known != want {
 		t.Fatalf("known is %+v, want %+v", known, want)
 	}
 	if st := r.s.Stats(); st.Stored != 4 || st.Late != 1 || st.Names != 1 || st.Entries != 4 {
@@ -294,7 +294,7 @@ func TestP22FaceShare(t *testing.T) {
 	}
 	r.want(r.relay(key(2), 1, "x"), Stored, true)
 	p := Put{Key: key(3), Seq: 1, Body: bodyOf(key(3), 1, "x"), Now: r.now, Face: 1, Share: 2 * faceShare}
-	r.want(r.s.Put(&p), Stored, true)
+	r.want(*r.s.Put(&p), Stored, true)
 	r.pass(time.Hour)
 	r.want(r.put(key(4), 1, "x"), Stored, true)
 }
@@ -447,7 +447,7 @@ func TestP22NothingIsKeptOfFacesThatBroughtNothing(t *testing.T) {
 func TestP1AnUpstreamThatGoesOnOpensNoEpoch(t *testing.T) {
 	r := newRig(t, Config{})
 	push := func(seq uint32) Outcome {
-		return r.s.Put(&Put{Key: key(1), Seq: seq, Body: bodyOf(key(1), seq, "x"), Now: r.now, Wall: r.wall, Face: 2, Upstream: true})
+		return *r.s.Put(&Put{Key: key(1), Seq: seq, Body: bodyOf(key(1), seq, "x"), Now: r.now, Wall: r.wall, Face: 2, Upstream: true})
 	}
 	r.want(push(1000), Stored, true)
 	r.want(push(20), Suspect, false)

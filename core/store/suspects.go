@@ -135,10 +135,11 @@ func (s *Shard) dropRun(e *entry) {
 }
 
 // putAside takes p as a candidate of a new epoch, or opens the epoch if p is the last that it takes (P-1).
-func (s *Shard) putAside(id uint32, e *entry, p *Put) Outcome {
+func (s *Shard) putAside(id uint32, e *entry, p *Put) *Outcome {
+	s.out.Verdict = Suspect
 	r := s.runOf(e)
 	if r.repeats(p) {
-		return Outcome{Verdict: Suspect}
+		return &s.out
 	}
 	if !r.continuedBy(p) || r.n == maxRun {
 		r = s.newRun(id, e)
@@ -147,14 +148,14 @@ func (s *Shard) putAside(id uint32, e *entry, p *Put) Outcome {
 	if refused {
 		// Without the disk's answer nothing is believed: the run begins again with what comes next.
 		s.dropRun(e)
-		return Outcome{Verdict: Suspect}
+		return &s.out
 	}
 	if r.n+1 >= epochRun && !asked && !r.waits() {
 		return s.openEpoch(id, e, r, p)
 	}
 	r.add(p, asked)
 	s.stats.Suspects++
-	return Outcome{Verdict: Suspect}
+	return &s.out
 }
 
 // askDisk asks the backend whether it holds the same bytes, if it may hold the number at all. refused: its queue is full.
@@ -171,11 +172,12 @@ func (s *Shard) askDisk(e *entry, p *Put) (asked, refused bool) {
 }
 
 // openEpoch admits the frames of r and then p as the first of a new epoch.
-func (s *Shard) openEpoch(id uint32, e *entry, r *run, p *Put) Outcome {
+func (s *Shard) openEpoch(id uint32, e *entry, r *run, p *Put) *Outcome {
 	ext := s.beginEpoch(id, e, r)
 	ext = followingExt(ext)
 	e.top = ext
-	out := Outcome{Ext: ext, Newest: true, Epoch: true, Released: s.released}
+	out := &s.out
+	out.Verdict, out.Ext, out.Newest, out.Epoch, out.Released = Stored, ext, true, true, s.released
 	out.Cause = s.keep(id, e, p, ext)
 	if out.Cause != NoCause {
 		out.Verdict = NotKept

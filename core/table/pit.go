@@ -160,8 +160,10 @@ func (e *Entry) Upsert(face FaceID) *Out {
 	if o := e.Out(face); o != nil {
 		return o
 	}
-	e.Outs = append(e.Outs, Out{Face: face})
-	return &e.Outs[len(e.Outs)-1]
+	e.Outs = append(e.Outs, Out{})
+	o := &e.Outs[len(e.Outs)-1]
+	o.Face = face
+	return o
 }
 
 // Live tells whether some face other than except was asked and has neither returned the Interest nor run out.

@@ -4,7 +4,6 @@ import (
 	"time"
 
 	"github.com/zmesh/zmesh/core/name"
-	"github.com/zmesh/zmesh/core/wire"
 )
 
 // Times of P-2a and P-11.
@@ -14,12 +13,16 @@ const (
 	DefaultWindow = 5 * time.Minute  // P-4
 )
 
-// SeenKey is all that makes two Interests the same one, heard twice (P-2a). Asked is zero for one without payload.
+// SeenKey is all that makes two Interests the same one, heard twice (P-2a). Asked is [wire.Asked.Bits], zero for one without payload: three numbers,
+// which stay in registers on their way.
 type SeenKey struct {
 	Name  name.Key
 	Seq   uint32
-	Asked wire.Asked
+	Asked uint64
 }
+
+// timed tells whether the Interest has a timestamp.
+func (k SeenKey) timed() bool { return k.Asked>>16 != 0 }
 
 // Seen remembers Interests, each by its name, FSEQ, timestamp and expiry: which faces they left on (P-2a), and from
 // which on-demand peer they were first heard (P-11).
@@ -46,7 +49,7 @@ func NewSeen(seed Seed, limit int, window time.Duration) *Seen {
 // without a timestamp (a device without a clock, or no payload) cannot be told from a retry, so it is never recorded and
 // always allowed (P-2a).
 func (s *Seen) MarkSent(now time.Duration, k SeenKey, face FaceID) (allowed bool) {
-	if k.Asked.UnixMilli() == 0 {
+	if !k.timed() {
 		return true
 	}
 	h := s.hash(k, uint64(face))
@@ -59,7 +62,7 @@ func (s *Seen) MarkSent(now time.Duration, k SeenKey, face FaceID) (allowed bool
 
 // WasSent tells whether an Interest that comes in on a face was sent to it: a loop (P-2a).
 func (s *Seen) WasSent(now time.Duration, k SeenKey, face FaceID) bool {
-	return k.Asked.UnixMilli() != 0 && s.sent.get(now, s.hash(k, uint64(face))) != nil
+	return k.timed() && s.sent.get(now, s.hash(k, uint64(face))) != nil
 }
 
 // Ahead says that an Interest is about to be asked for: if heard is set where it was heard first, and if a face is given whether it left there.
@@ -92,6 +95,5 @@ func (s *Seen) HeardElsewhere(now time.Duration, k SeenKey, source uint64) bool 
 
 // hash of all that makes an Interest the same. The FSEQ has 24 bits and a face 32, so they share a word.
 func (s *Seen) hash(k SeenKey, face uint64) uint64 {
-	ms, expiry := uint64(k.Asked.UnixMilli()), uint64(k.Asked.Expiry()/time.Second)
-	return s.seed.Mix(s.seed.Key(k.Name, ms<<16|expiry), uint64(k.Seq)<<32|face)
+	return s.seed.Mix(s.seed.Key(k.Name, k.Asked), uint64(k.Seq)<<32|face)
 }

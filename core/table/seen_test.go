@@ -39,7 +39,7 @@ func drawSeenKey(t *rapid.T) SeenKey {
 	return SeenKey{
 		Name:  name.Key(rapid.Uint64Range(1, 2).Draw(t, "name")),
 		Seq:   rapid.Uint32Range(0, 1).Draw(t, "seq"),
-		Asked: wire.MakeAsked(rapid.Int64Range(0, 1).Draw(t, "ms"), 1),
+		Asked: wire.MakeAsked(rapid.Int64Range(0, 1).Draw(t, "ms"), 1).Bits(),
 	}
 }
 
@@ -58,7 +58,7 @@ func TestP2aAndP11SeenAgainstModel(t *testing.T) {
 			"mark": func(t *rapid.T) {
 				k := sentKey{drawSeenKey(t), FaceID(face.Draw(t, "face"))}
 				was := sent.get(now, k)
-				timed := k.Asked.UnixMilli() != 0
+				timed := k.Asked>>16 != 0
 				want := !timed || was == nil || now-was.at >= SentOnce
 				if got := s.MarkSent(now, k.SeenKey, k.face); got != want {
 					t.Fatalf("MarkSent = %v, want %v", got, want)
@@ -97,7 +97,7 @@ func TestP2aAndP11SeenAgainstModel(t *testing.T) {
 
 func TestP2aOncePerFace(t *testing.T) {
 	s := NewSeen(testSeed, 100, 0)
-	k := SeenKey{Name: 1, Seq: 2, Asked: wire.MakeAsked(3, 4)}
+	k := SeenKey{Name: 1, Seq: 2, Asked: wire.MakeAsked(3, 4).Bits()}
 	steps := []struct {
 		at   time.Duration
 		face FaceID
@@ -119,7 +119,7 @@ func TestP2aOncePerFace(t *testing.T) {
 
 func TestP2aNoTimestampIsNeverSeen(t *testing.T) {
 	s := NewSeen(testSeed, 100, 0)
-	k := SeenKey{Name: 1, Asked: wire.MakeAsked(0, 4)}
+	k := SeenKey{Name: 1, Asked: wire.MakeAsked(0, 4).Bits()}
 	for range 3 {
 		if !s.MarkSent(0, k, 1) || s.WasSent(0, k, 1) {
 			t.Fatal("an Interest without a timestamp was recognised")
@@ -129,7 +129,7 @@ func TestP2aNoTimestampIsNeverSeen(t *testing.T) {
 
 func TestP11ReplayFromAnotherSource(t *testing.T) {
 	s := NewSeen(testSeed, 100, time.Minute)
-	k := SeenKey{Name: 1, Seq: wire.SeqSubscribe, Asked: wire.MakeAsked(3, 120)}
+	k := SeenKey{Name: 1, Seq: wire.SeqSubscribe, Asked: wire.MakeAsked(3, 120).Bits()}
 	if s.HeardElsewhere(0, k, 7) || s.Heard(0, k, 7) {
 		t.Error("the first to be heard is refused")
 	}
@@ -149,7 +149,7 @@ func TestP11ReplayFromAnotherSource(t *testing.T) {
 func TestSeenOverwritesOldOnes(t *testing.T) {
 	const limit = 1 << 10
 	s := NewSeen(testSeed, limit, 0)
-	key := func(i int) SeenKey { return SeenKey{Seq: uint32(i), Asked: wire.MakeAsked(3, 4)} }
+	key := func(i int) SeenKey { return SeenKey{Seq: uint32(i), Asked: wire.MakeAsked(3, 4).Bits()} }
 	kept := func(from, to int) (n int) {
 		for i := from; i < to; i++ {
 			if s.WasSent(SentKept, key(i), 1) {
@@ -178,7 +178,7 @@ func TestSeenOverwritesOldOnes(t *testing.T) {
 // What was put again is kept from then on.
 func TestSeenPutAgain(t *testing.T) {
 	s := NewSeen(testSeed, 64, 0)
-	k := SeenKey{Name: 1, Asked: wire.MakeAsked(3, 4)}
+	k := SeenKey{Name: 1, Asked: wire.MakeAsked(3, 4).Bits()}
 	s.MarkSent(0, k, 1)
 	s.MarkSent(SentOnce, k, 1)
 	s.MarkSent(SentKept+1, k, 2) // what was put first is out of time
@@ -191,7 +191,7 @@ func TestSeenPutAgain(t *testing.T) {
 func TestSeenReusesWhatIsOutOfTime(t *testing.T) {
 	s := NewSeen(testSeed, 1<<16, 0)
 	for i := range 10_000 {
-		k := SeenKey{Name: name.Key(i), Asked: wire.MakeAsked(3, 4)}
+		k := SeenKey{Name: name.Key(i), Asked: wire.MakeAsked(3, 4).Bits()}
 		s.MarkSent(time.Duration(i)*time.Second, k, 1)
 	}
 	if n := len(s.sent.sets) * memoryWays; n > 4096 {
@@ -201,7 +201,7 @@ func TestSeenReusesWhatIsOutOfTime(t *testing.T) {
 
 func TestSeenSteadyStateAllocatesNothing(t *testing.T) {
 	s := NewSeen(testSeed, 256, 0)
-	k := SeenKey{Asked: wire.MakeAsked(3, 4)}
+	k := SeenKey{Asked: wire.MakeAsked(3, 4).Bits()}
 	step := func() {
 		k.Name++
 		s.MarkSent(0, k, 1)
@@ -218,7 +218,7 @@ func TestSeenSteadyStateAllocatesNothing(t *testing.T) {
 
 func BenchmarkSeenMarkSent(b *testing.B) {
 	s := NewSeen(testSeed, 1<<16, 0)
-	k := SeenKey{Asked: wire.MakeAsked(3, 4)}
+	k := SeenKey{Asked: wire.MakeAsked(3, 4).Bits()}
 	b.ReportAllocs()
 	for b.Loop() {
 		k.Name++
@@ -228,7 +228,7 @@ func BenchmarkSeenMarkSent(b *testing.B) {
 
 func BenchmarkSeenWasSent(b *testing.B) {
 	s := NewSeen(testSeed, 1<<16, 0)
-	k := SeenKey{Asked: wire.MakeAsked(3, 4)}
+	k := SeenKey{Asked: wire.MakeAsked(3, 4).Bits()}
 	for range 1 << 16 {
 		k.Name++
 		s.MarkSent(0, k, 1)

@@ -163,6 +163,18 @@ func (h *Header) Append(dst, payload []byte) []byte {
 	return append(dst, 0, 0, 0, 0)
 }
 
+// AppendAgain is Append for a frame that came here and leaves again, from what was kept of it: the reserved bits of its FHDR and its FCTRL as
+// they came (P-23), and its MAC.
+func (h *Header) AppendAgain(dst, payload []byte, fhdr, fctrl byte, mac *[MACSize]byte) []byte {
+	start := len(dst)
+	dst = h.AppendFHDR(dst)
+	dst[start] |= fhdr & ReservedFHDR
+	dst = append(dst, h.Name[:]...)
+	dst = append(dst, fctrl, byte(h.Seq>>16), byte(h.Seq>>8), byte(h.Seq))
+	dst = append(dst, payload...)
+	return append(dst, mac[:]...)
+}
+
 // AppendFHDR appends FHDR and, where h.NetID is above 1, the Net ID: what stands before the body.
 func (h *Header) AppendFHDR(dst []byte) []byte {
 	fhdr := h.TTL & fhdrTTL

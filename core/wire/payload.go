@@ -41,6 +41,9 @@ func (a Asked) Expiry() time.Duration {
 	return time.Duration(binary.BigEndian.Uint16(a[6:8])) * time.Second
 }
 
+// Bits is the payload as a number, first byte highest: the time in bits 63:16, the expiry in bits 15:0.
+func (a Asked) Bits() uint64 { return binary.BigEndian.Uint64(a[:]) }
+
 // AskedOf reads an Interest's payload. ok is false where there is none: then the expiry is EmptyExpiry and there is
 // no timestamp, and asked is all zeros, which is what a Return for it carries (P-6).
 func AskedOf(payload []byte) (asked Asked, ok bool) {

@@ -192,7 +192,7 @@ func (n *node) put(k name.Key, seq uint32, payload string) store.Outcome {
 }
 
 func (n *node) putFrom(k name.Key, seq uint32, payload string, producer bool) store.Outcome {
-	return n.shard(k).Put(&store.Put{Key: k, Seq: seq, Body: bodyOf(k, seq, payload), Now: n.clock.now, Wall: n.clock.Wall(), Face: 1, Producer: producer})
+	return *n.shard(k).Put(&store.Put{Key: k, Seq: seq, Body: bodyOf(k, seq, payload), Now: n.clock.now, Wall: n.clock.Wall(), Face: 1, Producer: producer})
 }
 
 // keep stores a content, waiting for the disk where it must.
