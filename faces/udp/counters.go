@@ -11,6 +11,7 @@ type Counters struct {
 	Datagrams  uint64        // read
 	Bursts     uint64        // reads that gave at least one
 	ReadCalls  uint64        // system calls for reading
+	Naps       uint64        // sleeps before a read, at a moderate rate; Linux only
 	ReadErrors uint64        // failed reads; the socket goes on
 	Strangers  uint64        // dropped: from no known address, and there is no listener (P-11)
 	Early      uint64        // dropped: from a remote whose face was being made at that moment
@@ -29,13 +30,13 @@ type Counters struct {
 
 // counters are Counters as they are written: by the reader and by every worker that sends.
 type counters struct {
-	datagrams, bursts, readCalls, readErrors, strangers, early, joined, timed, timedOf atomic.Uint64
-	sent, sendCalls, sendFull, sendErrors, segments, noOffload                         atomic.Uint64
+	datagrams, bursts, readCalls, naps, readErrors, strangers, early, joined, timed, timedOf atomic.Uint64
+	sent, sendCalls, sendFull, sendErrors, segments, noOffload                               atomic.Uint64
 }
 
 func (c *counters) read() Counters {
 	return Counters{
-		Datagrams: c.datagrams.Load(), Bursts: c.bursts.Load(), ReadCalls: c.readCalls.Load(),
+		Datagrams: c.datagrams.Load(), Bursts: c.bursts.Load(), ReadCalls: c.readCalls.Load(), Naps: c.naps.Load(),
 		ReadErrors: c.readErrors.Load(), Strangers: c.strangers.Load(), Early: c.early.Load(),
 		Sent: c.sent.Load(), SendCalls: c.sendCalls.Load(), SendFull: c.sendFull.Load(), SendErrors: c.sendErrors.Load(),
 		Joined: c.joined.Load(), Timed: time.Duration(c.timed.Load()), TimedOf: c.timedOf.Load(), Segments: c.segments.Load(), NoOffload: c.noOffload.Load(),

@@ -2,6 +2,7 @@ package udp
 
 import (
 	"errors"
+	"runtime"
 	"sync/atomic"
 	"unsafe"
 
@@ -34,13 +35,14 @@ type mmsg struct {
 	err     error
 	ready   func(fd uintptr) // m.readAll, as a value made once
 
-	in    [Burst]mmsghdr
-	iov   [Burst]unix.Iovec
-	names [Burst]sockaddr
-	ctl   [Burst]groControl
-	slot  int    // bytes of buf for a message
-	buf   []byte // Burst times slot
-	burst burst
+	in     [Burst]mmsghdr
+	iov    [Burst]unix.Iovec
+	names  [Burst]sockaddr
+	ctl    [Burst]groControl
+	gather gather
+	slot   int    // bytes of buf for a message
+	buf    []byte // Burst times slot
+	burst  burst
 
 	offload atomic.Bool // runs of frames leave as one message each
 	out     outgoings
@@ -108,8 +110,15 @@ const sampleEvery = 64
 func (m *mmsg) readAll(fd uintptr) {
 	for turn := 1; ; turn++ {
 		n, errno := 0, unix.EAGAIN
-		if turn%sampleEvery == 0 && m.clock != nil {
+		napped := m.gather.nap > 0
+		if napped {
+			m.nap()
+		}
+		switch {
+		case turn%sampleEvery == 0 && m.clock != nil:
 			n, errno = m.receiveTimed(fd)
+		case napped:
+			n, errno = m.receive(fd, unix.MSG_DONTWAIT)
 		}
 		if errno == unix.EAGAIN {
 			n, errno = m.receive(fd, unix.MSG_WAITFORONE)
@@ -122,9 +131,20 @@ func (m *mmsg) readAll(fd uintptr) {
 			m.err = errno
 			return
 		default:
-			m.received(n)
+			if frames := m.received(n); m.clock != nil {
+				m.gather.took(frames, m.clock)
+			}
 		}
 	}
+}
+
+// nap sleeps without a word to Go's scheduler, which else has another thread take the processor over and wakes a third one when it is given back: with
+// that a nap costs more than it saves. What else is to run has its turn before, and waits no longer than a nap.
+func (m *mmsg) nap() {
+	m.count.naps.Add(1)
+	runtime.Gosched()
+	ts := unix.NsecToTimespec(m.gather.nap.Nanoseconds())
+	_, _, _ = unix.RawSyscall(unix.SYS_NANOSLEEP, uintptr(unsafe.Pointer(&ts)), 0, 0) // if it is interrupted, it was shorter
 }
 
 // receiveTimed reads what is there, and times it: a read that waits has no time of its own.
@@ -157,7 +177,7 @@ func (m *mmsg) receive(fd, flags uintptr) (int, unix.Errno) {
 
 // received hands on the datagrams in the first n messages. What was cut off has all of room, one byte more than a frame: it is seen
 // as too long.
-func (m *mmsg) received(n int) {
+func (m *mmsg) received(n int) (frames int) {
 	b := &m.burst
 	b.raw, b.from = b.raw[:0], b.from[:0]
 	for i := range n {
@@ -170,6 +190,7 @@ func (m *mmsg) received(n int) {
 		for at := 0; ; {
 			end := min(at+segment, size)
 			b.raw, b.from = append(b.raw, m.buf[start+at:start+end:start+m.slot]), append(b.from, from)
+			frames++
 			if len(b.raw) == piece {
 				m.take(b)
 				b.raw, b.from = b.raw[:0], b.from[:0]
@@ -182,6 +203,7 @@ func (m *mmsg) received(n int) {
 	if len(b.raw) > 0 {
 		m.take(b)
 	}
+	return frames
 }
 
 // segment is how long the datagrams in message i are, the last of which may be shorter; size if it is one datagram.

@@ -25,6 +25,7 @@ type Socket struct {
 	Datagrams uint64 `json:"datagrams"`
 	Bursts    uint64 `json:"bursts"`
 	ReadCalls uint64 `json:"read_calls"`
+	Naps      uint64 `json:"naps"`     // sleeps before a read, so that several datagrams come together
 	Joined    uint64 `json:"joined"`   // messages read that held several datagrams (UDP_GRO)
 	Overflow  uint64 `json:"overflow"` // dropped by the kernel: nobody read in time
 	Sent      uint64 `json:"sent"`

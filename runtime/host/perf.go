@@ -16,7 +16,7 @@ func (h *Host) Perf() admin.Perf {
 		read += c.Timed
 		of += c.TimedOf
 		p.Sockets = append(p.Sockets, admin.Socket{
-			Name: s.Name(), Readers: s.Readers(), Datagrams: c.Datagrams, Bursts: c.Bursts, ReadCalls: c.ReadCalls, Joined: c.Joined,
+			Name: s.Name(), Readers: s.Readers(), Datagrams: c.Datagrams, Bursts: c.Bursts, ReadCalls: c.ReadCalls, Naps: c.Naps, Joined: c.Joined,
 			Overflow: c.Overflow, Sent: c.Sent, SendCalls: c.SendCalls, Segments: c.Segments, Offload: c.NoOffload == 0, SendFull: c.SendFull,
 		})
 	}

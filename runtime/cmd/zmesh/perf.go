@@ -21,9 +21,9 @@ func (e *env) perf(ctx context.Context) error {
 				add(s.Name, fmt.Sprintf("%.0f", s.Each), fmt.Sprintf("%.0f %%", 100*s.Each/max(whole, 1)), s.Frames)
 			}
 		})
-		e.table("SOCKET READERS IN BURSTS IN/BURST IN/CALL JOINED LOST OUT OUT/CALL SEGMENTS OFFLOAD", func(add func(...any)) {
+		e.table("SOCKET READERS IN BURSTS IN/BURST IN/CALL NAPS JOINED LOST OUT OUT/CALL SEGMENTS OFFLOAD", func(add func(...any)) {
 			for _, s := range p.Sockets {
-				add(or(s.Name, "(remotes)"), s.Readers, s.Datagrams, s.Bursts, per(s.Datagrams, s.Bursts), per(s.Datagrams, s.ReadCalls), s.Joined, s.Overflow,
+				add(or(s.Name, "(remotes)"), s.Readers, s.Datagrams, s.Bursts, per(s.Datagrams, s.Bursts), per(s.Datagrams, s.ReadCalls), s.Naps, s.Joined, s.Overflow,
 					s.Sent, per(s.Sent, s.SendCalls), s.Segments, map[bool]string{true: "yes", false: "no"}[s.Offload])
 			}
 		})

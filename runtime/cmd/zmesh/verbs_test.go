@@ -65,7 +65,7 @@ func TestStopsInTime(t *testing.T) {
 func TestOperatorsVerbs(t *testing.T) {
 	n := newNode(t, fmt.Sprintf("[[faces]]\nname = \"up\"\ntype = \"udp\"\nremote = \"127.0.0.1:%d\"\n", freePort(t)))
 	n.do("status").good(t, "node      test", "dropped")
-	n.do("status", "--perf").good(t, "CPU", "receive", "verify", "forward", "strategy", "store", "send", "lan", "READERS")
+	n.do("status", "--perf").good(t, "CPU", "receive", "verify", "forward", "strategy", "store", "send", "lan", "READERS", "NAPS")
 	n.do("face").good(t, "lan", "listening", "up")
 	n.do("face", "down", "up").good(t, "face up is down")
 	n.do("face", "up", "up").good(t, "face up is up")
