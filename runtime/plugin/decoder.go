@@ -198,7 +198,8 @@ func (p *pool) close() {
 // tend has nothing to do: an instance that is given back is looked at.
 func (p *pool) tend(context.Context, time.Time) {}
 
-func (p *pool) watch(bool) int { return int(p.slow.Swap(0)) }
+// watch has only to count: a call has a timer of its own.
+func (p *pool) watch(bool) (slow int, active bool) { return int(p.slow.Swap(0)), false }
 
 // mend has nothing to do: whoever finds no free instance makes one.
 func (p *pool) mend(context.Context) (int, error) { return 0, nil }

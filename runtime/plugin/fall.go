@@ -112,7 +112,7 @@ func (nobody) stop()                             {}
 func (nobody) close()                            {}
 func (nobody) mend(context.Context) (int, error) { return 0, nil }
 func (nobody) tend(context.Context, time.Time)   {}
-func (nobody) watch(bool) int                    { return 0 }
+func (nobody) watch(bool) (int, bool)            { return 0, true } // until its pause is over
 func (n nobody) tell(s *Status)                  { n.was.tell(s) }
 
 // Rollback puts the version before the last swap to work again, as a swap would. Then the one that it replaces is the version before.

@@ -84,8 +84,9 @@ type crew interface {
 	tend(ctx context.Context, now time.Time)
 
 	// watch gives how many calls are found to last longer than the plugin's call_time, each once, and expires those that last far longer. It
-	// is called every watchEvery, by one goroutine; late says that it comes late.
-	watch(late bool) (slow int)
+	// is called every watchEvery, by one goroutine; late says that it comes late. While it says active it is called so often; when it
+	// has not been for a while, only every lookEvery until there is a call.
+	watch(late bool) (slow int, active bool)
 
 	// tell adds its counts to a status.
 	tell(*Status)

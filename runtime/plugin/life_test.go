@@ -282,11 +282,17 @@ func TestIdleHookRunsBetweenCalls(t *testing.T) {
 		if n := runs(); n != 1 {
 			t.Errorf("%d runs after one call and a pause", n)
 		}
+		time.Sleep(time.Minute + lookEvery/3)
+		ask()
+		time.Sleep(3 * tendEvery)
+		if n := runs(); n != 2 {
+			t.Errorf("%d runs: a call after a long pause wakes who looks after it", n)
+		}
 		for range busyCalls + 10 { // no quiet moment
 			strategyOf(t, m, "s", 0).Decide(twoHops(), nil)
 		}
 		m.tend(m.plugins["s"])
-		if n := runs(); n != 2 {
+		if n := runs(); n != 3 {
 			t.Errorf("%d runs after many calls", n)
 		}
 		if st := m.List()[0]; st.Traps != 0 || st.Degraded != 0 {
@@ -363,6 +369,10 @@ func TestSlowCalls(t *testing.T) {
 		}
 		if st := m.List()[0]; len(st.Limits) != 0 || st.Traps != 0 {
 			t.Errorf("%+v: forty ms are not slow", st)
+		}
+		time.Sleep(time.Minute)
+		if !m.dozing.Load() {
+			t.Error("after a minute without a call it looks as often as ever")
 		}
 		pause.Store(int64(200 * time.Millisecond))
 		if f, st := ask(), m.List()[0]; f != 10 || st.Limits["call_time"] != 1 || st.Traps != 0 {

@@ -56,6 +56,9 @@ type Manager struct {
 	done   chan struct{} // the repairer has ended
 
 	watched chan struct{} // who watches has ended
+	tick    chan struct{} // it is time for the repairer to tend
+	dozing  atomic.Bool   // who watches looks every second only
+	rouse   chan struct{} // until this
 }
 
 // loaded is a plugin under a name.
@@ -125,6 +128,7 @@ func NewManager(opt Options) (*Manager, error) {
 	m := &Manager{
 		opt: opt, plugins: map[string]*loaded{}, holders: map[string][]*StrategyHolder{}, links: map[string][]*DriverLink{},
 		wake: make(chan struct{}, 1), done: make(chan struct{}), watched: make(chan struct{}),
+		tick: make(chan struct{}, 1), rouse: make(chan struct{}, 1),
 	}
 	m.journal = journal{now: opt.Now, also: opt.Journal}
 	if opt.JournalFile != "" {
@@ -249,6 +253,7 @@ func (m *Manager) run(ctx context.Context, p *loaded, v *version, first *engine.
 		p.note(Entry{What: "forgotten", Digest: v.module.Digest, Why: fmt.Sprintf("%d values of another state schema", n)})
 	}
 	crew.begin()
+	m.stir() // for its spare
 	before := p.replace(&live{kind: kind, version: v, crew: crew})
 	p.state.Store(StateRunning)
 	m.cleanUp(p, before)

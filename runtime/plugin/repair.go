@@ -88,8 +88,6 @@ func (m *Manager) alarm() {
 // repair looks after all plugins, off the workers' path, until the Manager closes: at once where something has trapped, and from time to time.
 func (m *Manager) repair() {
 	defer close(m.done)
-	timer := time.NewTicker(tendEvery)
-	defer timer.Stop()
 	for {
 		do := m.tend
 		select {
@@ -97,7 +95,7 @@ func (m *Manager) repair() {
 			return
 		case <-m.wake:
 			do = m.mend
-		case <-timer.C:
+		case <-m.tick:
 		}
 		for _, p := range m.all() {
 			do(p)

@@ -89,9 +89,13 @@ func (p *place) sit() *seat {
 		}
 		s = p.current.Load() // it was swapped in between: retired only after the next one was there
 	}
-	if s != nil && p.calls.Add(1)%measured == 0 {
+	if s == nil {
+		return nil
+	}
+	if p.calls.Add(1)%measured == 0 {
 		s.began = time.Now()
 	}
+	s.crew.plugin.manager.stir()
 	return s
 }
 

@@ -21,8 +21,8 @@ const (
 	// would have to collect its garbage within a call, which no budget of a strategy has fuel for.
 	mostCalls = 4 * busyCalls
 
-	// tendEvery is how often idle hooks are looked at, and lookEvery how often memory and age are.
-	tendEvery = 50 * time.Millisecond
+	// tendEvery is how often idle hooks are looked at, and lookEvery how often memory and age are; who watches tells the time.
+	tendEvery = watchEvery
 	lookEvery = time.Second
 )
 
@@ -127,7 +127,7 @@ func (c *seats) renew(ctx context.Context, p *place, s *seat) {
 }
 
 // watch implements [crew]. A call is known by the number of its place; nothing is measured on its way.
-func (c *seats) watch(late bool) (slow int) {
+func (c *seats) watch(late bool) (slow int, active bool) {
 	limit := c.plugin.spec.Limits.callTime()
 	c.mu.Lock()
 	places := c.places // add and remove put another list in its place
@@ -138,6 +138,7 @@ func (c *seats) watch(late bool) (slow int) {
 			continue
 		}
 		calls := p.calls.Load()
+		active = active || calls != s.seen || s.state.Load() != seatIdle
 		if late || calls != s.seen || s.state.Load() != seatBusy || s.resting.Load() != nil {
 			s.seen, s.lasted = calls, 0
 			continue
@@ -151,48 +152,91 @@ func (c *seats) watch(late bool) (slow int) {
 			s.instance.Expire()
 		}
 	}
-	return slow
+	return slow, active
 }
 
 const (
-	// watchEvery is how often calls are looked at, and so how exactly it is known how long one has lasted.
+	// watchEvery is how often calls are looked at, and so how exactly it is known how long one has lasted. After dozeAfter such looks without a call
+	// the next come every lookEvery, until there is one.
 	watchEvery = 50 * time.Millisecond
+	dozeAfter  = 20
 
 	// patience is how many times its call_time a call may last until it is ended, if it can be.
 	patience = 10
 )
 
 // watch looks at all calls until the Manager closes. Nothing else does so while an idle hook or a compiler is at work. A look that comes late
-// says that the machine is busy with something else, and not that a call is slow.
+// says that the machine is busy with something else, and not that a call is slow. It also tells the repairer when to tend, so that an idle node is woken
+// once, and only once a second.
 func (m *Manager) watch() {
 	defer close(m.watched)
 	timer := time.NewTicker(watchEvery)
 	defer timer.Stop()
-	last := time.Now()
+	last, quiet := time.Now(), 0
 	for {
 		select {
 		case <-m.ctx.Done():
 			return
+		case <-m.rouse:
+			timer.Reset(watchEvery)
+			last, quiet = time.Now(), 0
+			continue
 		case <-timer.C:
 		}
 		now := time.Now()
-		late := now.Sub(last) > watchEvery*3/2
+		active := m.look(now.Sub(last) > watchEvery*3/2)
 		last = now
-		for _, p := range m.all() {
-			p.watch(late)
+		select {
+		case m.tick <- struct{}{}:
+		default: // it is at work
+		}
+		if quiet++; active {
+			quiet = 0
+			m.stir()
+		}
+		if quiet != dozeAfter {
+			continue
+		}
+		m.dozing.Store(true) // a call that comes now is seen by look, or sees that
+		timer.Reset(lookEvery)
+		if m.look(true) {
+			m.stir()
+		}
+	}
+}
+
+// look looks at the calls of all plugins, and tells whether there was one, or something else that does not wait for a second.
+func (m *Manager) look(late bool) (active bool) {
+	for _, p := range m.all() {
+		if p.watch(late) {
+			active = true
+		}
+	}
+	return active
+}
+
+// stir wakes who watches, if that has nothing to look at: a call has begun, or a version is new. It is on the way of each call, and mostly one look at what
+// does not change.
+func (m *Manager) stir() {
+	if m.dozing.Load() && m.dozing.CompareAndSwap(true, false) {
+		select {
+		case m.rouse <- struct{}{}:
+		default: // it has not heard the one before
 		}
 	}
 }
 
 // watch takes no lock of the plugin: it comes as often as tend does, which would find it taken and look again later.
-func (p *loaded) watch(late bool) {
+func (p *loaded) watch(late bool) (active bool) {
 	l := p.live.Load()
 	if l == nil {
-		return
+		return false
 	}
-	for range l.crew.watch(late) {
+	slow, active := l.crew.watch(late)
+	for range slow {
 		p.tooSlow(l.version)
 	}
+	return active || l.version.killers.any() != nil
 }
 
 // tooSlow counts a call that took too long, and says so once a minute. Only watch calls it.
