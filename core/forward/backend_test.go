@@ -18,6 +18,7 @@ type disk struct {
 	bodies  map[uint32][]byte // by FSEQ
 	writes  []store.Write
 	reads   []store.Read
+	tickets uint64
 	done    []store.Completion
 	refuses bool // reads
 }
@@ -53,7 +54,8 @@ func (d *disk) Completions(yield func(*store.Completion)) {
 // work finishes what is queued: every write with the result, every read with what is there.
 func (d *disk) work(k *kit, n *mesh.Node, result store.Done) {
 	for _, w := range d.writes {
-		d.done = append(d.done, store.Completion{Done: result, Key: w.Key, Seq: uint32(w.Ext) & 0xFFFFFF, Ext: w.Ext, Hour: 1})
+		d.tickets++
+		d.done = append(d.done, store.Completion{Done: result, Ticket: d.tickets, Key: w.Key, Seq: uint32(w.Ext) & 0xFFFFFF, Ext: w.Ext, Hour: 1})
 		d.bodies[uint32(w.Ext)&0xFFFFFF] = w.Body
 	}
 	for _, r := range d.reads {

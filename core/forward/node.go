@@ -346,12 +346,14 @@ func (n *Node) Advance(now Now) {
 // it, from any goroutine of its own.
 func (n *Node) StoreReady(now Now, worker int) {
 	w := n.workers[worker]
-	w.mu.Lock()
-	w.begin(now)
-	w.storeReady()
-	w.flush()
-	w.plan()
-	w.mu.Unlock()
+	for more := true; more; { // frames may come in between
+		w.mu.Lock()
+		w.begin(now)
+		more = w.storeReady()
+		w.flush()
+		w.plan()
+		w.mu.Unlock()
+	}
 }
 
 // closeIdle closes on-demand faces that were silent for Idle, hold no subscription (P-11, P-24) and have no sleeper: with the face would go what is

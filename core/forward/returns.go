@@ -240,16 +240,16 @@ func (w *Worker) answerAll(e *table.Entry, body []byte) {
 	}
 }
 
-// storeReady takes what the store has finished: a commit that a producer waits for (P-13), or a read from disk.
-func (w *Worker) storeReady() { w.store.Take(w.takeResult) }
+// storeReady takes what the store has finished, some of it at a time: commits that a producer waits for (P-13), reads from disk.
+func (w *Worker) storeReady() (more bool) { return w.store.Take(w.takeResult) }
 
 func (w *Worker) takeResult(res store.Result) {
-	switch res.Done {
-	case store.DoneOpened:
+	switch {
+	case res.Done == store.DoneOpened:
 		w.opened(&res)
-	case store.DoneRead:
+	case res.Done == store.DoneRead:
 		w.joined(table.PITKey{Name: res.Key, Seq: res.Asked}, &res)
-	default:
+	case res.Awaited:
 		w.joined(table.PITKey{Name: res.Key, Seq: res.Seq}, &res)
 	}
 }

@@ -19,7 +19,7 @@ type Store interface {
 	Known(k name.Key) (known *store.Known, ok bool)
 	Match(p store.Pattern, after name.Key, limit int, yield func(name.Key) bool) (next name.Key, more bool)
 	Fetch(k name.Key, seq uint32) bool // starts a read beside the path; false if it cannot
-	Take(yield func(store.Result))
+	Take(yield func(store.Result)) (more bool)
 	Advance(now time.Duration, wall int64)
 }
 
@@ -37,10 +37,10 @@ func (*noStore) Coming(name.Key)                                  {}
 func (*noStore) Ahead(name.Key, uint32)                           {}
 func (*noStore) Exact(name.Key, uint32) ([]byte, store.Status)    { return nil, store.Miss }
 func (*noStore) Newest(name.Key) (n store.Newest, _ store.Status) { return n, store.Miss }
-func (s *noStore) Known(name.Key) (k *store.Known, ok bool)        { return &s.known, false }
+func (s *noStore) Known(name.Key) (k *store.Known, ok bool)       { return &s.known, false }
 func (*noStore) Match(store.Pattern, name.Key, int, func(name.Key) bool) (name.Key, bool) {
 	return 0, false
 }
 func (*noStore) Fetch(name.Key, uint32) bool  { return false }
-func (*noStore) Take(func(store.Result))      {}
+func (*noStore) Take(func(store.Result)) bool { return false }
 func (*noStore) Advance(time.Duration, int64) {}

@@ -65,7 +65,7 @@ func (s *Shard) Exact(k name.Key, seq uint32) (body []byte, st Status) {
 		if s.expired(e, r) {
 			return nil, Miss
 		}
-		return r.body(), r.status()
+		return r.body(), e.status(r)
 	}
 	if s.mayBeOnDisk(e, seq) {
 		return nil, OnDisk
@@ -74,9 +74,10 @@ func (s *Shard) Exact(k name.Key, seq uint32) (body []byte, st Status) {
 }
 
 // status tells whether the record is as safe as its class promises (P-13).
-func (r record) status() Status {
+func (e *entry) status(r record) Status {
 	switch r.flags() & (queued | committed | failed) {
 	case queued:
+		e.awaited = true
 		return Uncommitted
 	case queued | failed:
 		return Unwritten
@@ -100,7 +101,7 @@ func (s *Shard) Newest(k name.Key) (n Newest, st Status) {
 	if e.newestAt != 0 {
 		r := s.log.at(e.newestAt)
 		n.Body, n.Face, n.Covered = r.body(), r.face(), r.is(covered)
-		return n, r.status()
+		return n, e.status(r)
 	}
 	if e.safe && s.onDisk(e) {
 		return n, OnDisk

@@ -1,6 +1,8 @@
 package store
 
 import (
+	"time"
+
 	"github.com/zmesh/zmesh/core/name"
 )
 
@@ -11,7 +13,7 @@ type Backend interface {
 	// same key. It is called once, by NewShard, and may take its time. notify is to be called, from any goroutine, when
 	// Completions has something to give.
 	Load(notify func(), yield func(*Loaded))
-	// Write queues a content, copying what it keeps. False: the queue is full.
+	// Write queues a content, copying what it keeps. False: the queue is full. The n-th content that is queued has ticket n.
 	Write(w *Write) bool
 	// Read queues a read. False: the queue is full.
 	Read(r *Read) bool
@@ -34,8 +36,9 @@ type Loaded struct {
 type Write struct {
 	Key       name.Key
 	Ext       uint64
-	Wall      int64 // arrival, Unix ms
-	Class     Class // Buffered or Durable
+	Wall      int64         // arrival, Unix ms
+	Now       time.Duration // the same moment, monotonic
+	Class     Class         // Buffered or Durable
 	Producer  bool
 	Body      []byte
 	Newest    uint64 // ext of the newest of the name, this one included; NewestWall, -MAC and -Producer belong to it
@@ -60,9 +63,10 @@ type Done uint8
 
 const (
 	DoneRead    Done = iota // a read: Body, or nil where it is not there
-	DoneCommit              // a content became as safe as its class promises
-	DoneFailed              // a content could not be written: it stays in memory only
-	DoneTaken               // a late content was not written, since other bytes are there under its number (P-17). Of a Completion only
+	DoneCommit              // contents became as safe as their class promises: all up to Ticket that nothing was told of before
+	DoneFailed              // contents could not be written, and stay in memory only: all up to Ticket that nothing was told of before
+	DoneTaken               // the late content with this Ticket was not written, since other bytes are there under its number (P-17). Of a Completion only
+	DoneHeld                // the late content with this Ticket was not written, since it is there and safe. Of a Completion only
 	DoneCheck               // a check: Same
 	DoneRetired             // what is older than Hour is gone
 	DoneOpened              // of a Result only: a suspect frame was admitted, its epoch is open
@@ -71,6 +75,7 @@ const (
 // Completion is what a Backend has finished.
 type Completion struct {
 	Done     Done
+	Ticket   uint64 // of writes; the contents between two of the same Done are told of at once
 	Key      name.Key
 	Seq      uint32 // as it was asked
 	Ext      uint64 // of the content; 0 if it was not found
@@ -95,4 +100,7 @@ type Result struct {
 	Newest Newest // of a read for the newest
 	Face   uint32 // of DoneOpened: where it came from
 	Epoch  bool   // of DoneOpened: this content opened the epoch
+	// Awaited, of a commit or a failure: somebody was told that some content of the name is not safe yet. Where it is false nobody can be
+	// waiting for this one.
+	Awaited bool
 }

@@ -17,6 +17,7 @@ type shelf struct {
 	kept    map[name.Key][]Completion
 	known   map[name.Key]Loaded
 	written []Completion
+	tickets uint64
 	asked   []Read
 	notify  func()
 	full    bool // refuses everything
@@ -38,8 +39,9 @@ func (s *shelf) Write(w *Write) bool {
 	if s.full {
 		return false
 	}
+	s.tickets++
 	s.written = append(s.written, Completion{
-		Done: DoneCommit, Key: w.Key, Ext: w.Ext, Wall: w.Wall, Hour: 1, Producer: w.Producer,
+		Done: DoneCommit, Ticket: s.tickets, Key: w.Key, Ext: w.Ext, Wall: w.Wall, Hour: 1, Producer: w.Producer,
 		Body: bytes.Clone(w.Body),
 	})
 	if !s.broken {
@@ -101,8 +103,8 @@ func (s *shelf) answer(r *Read) Completion {
 // settle takes until there is nothing more.
 func (r *rig) settle() (got []Result) {
 	b := r.s.cfg.Backend.(*shelf)
-	for len(b.written) > 0 || len(b.asked) > 0 {
-		r.s.Take(func(res Result) {
+	for more := true; more || len(b.written) > 0 || len(b.asked) > 0; {
+		more = r.s.Take(func(res Result) {
 			res.Body = bytes.Clone(res.Body)
 			got = append(got, res)
 		})

@@ -23,6 +23,7 @@ type Shard struct {
 	unused   []uint32
 	log      recordLog
 	names    sorted
+	handed   handedQueue
 	suspects suspects
 	released []Released
 	faces    faceBytes
@@ -75,6 +76,7 @@ type entry struct {
 	byProducer  bool // the newest came from the producer face
 	safe        bool // the newest is on disk
 	epochs      bool // what is in memory may be of several epochs
+	awaited     bool // somebody was told that a content is not safe yet
 }
 
 // join counts one more record in memory.
@@ -238,6 +240,7 @@ func (s *Shard) duplicate(id uint32, e *entry, p *Put, ext uint64) *Outcome {
 		r := s.log.at(pos(at))
 		if r.is(failed) && r.ext() == ext && s.write(e, p, ext, s.rules[e.rule].Class) {
 			r.set(r.flags()&^failed | queued)
+			s.handed.push(handed{e.key, ext, pos(at), id})
 		}
 	}
 	s.out.Verdict, s.out.Ext = Duplicate, ext
@@ -326,7 +329,7 @@ func (s *Shard) keep(id uint32, e *entry, p *Put, ext uint64) Cause {
 func (s *Shard) write(e *entry, p *Put, ext uint64, class Class) bool {
 	w := &s.writing // of the shard, since what is handed to an interface would be allocated each time
 	*w = Write{
-		Key: p.Key, Ext: ext, Wall: p.Wall, Class: class, Producer: p.Producer, Body: p.Body, Published: e.published,
+		Key: p.Key, Ext: ext, Wall: p.Wall, Now: p.Now, Class: class, Producer: p.Producer, Body: p.Body, Published: e.published,
 		Newest: e.newest, NewestAt: p.Wall - (p.Now - e.newestTime).Milliseconds(), NewestMAC: e.newestMAC, FromFirst: e.byProducer,
 		Late: ext <= e.highest && ext >= e.lowest && s.onDisk(e),
 	}
@@ -340,6 +343,9 @@ func (s *Shard) write(e *entry, p *Put, ext uint64, class Class) bool {
 func (s *Shard) store(id uint32, e *entry, p *Put, ext uint64, class Class) {
 	flags := flag(p.Producer, fromProducer) | flag(p.Covered, covered) | flag(class != Memory, queued)
 	at := s.append(id, e, p, ext, flags)
+	if class != Memory {
+		s.handed.push(handed{e.key, ext, at, id})
+	}
 	if e.lowest == 0 || ext < e.lowest {
 		e.lowest = ext
 	}

@@ -34,24 +34,30 @@ func (s *Shard) Fetch(k name.Key, seq uint32) bool {
 }
 
 // Take calls yield for what the Backend has finished since the last call: reads, commits, and frames that were kept aside
-// and are admitted now. What a Result holds is valid until yield returns. Yield may ask the shard but not Put.
-func (s *Shard) Take(yield func(Result)) {
+// and are admitted now. What a Result holds is valid until yield returns. Yield may ask the shard but not Put. With more
+// there is more: a sync makes a second's contents safe at once, and whoever holds a mutex for Take can let others have it in between.
+func (s *Shard) Take(yield func(Result)) (more bool) {
 	if s.cfg.Backend == nil {
-		return
+		return false
 	}
 	s.cfg.Backend.Completions(func(c *Completion) { s.complete(c, yield) })
+	return s.settle(yield)
 }
 
 func (s *Shard) complete(c *Completion, yield func(Result)) {
 	switch c.Done {
 	case DoneRead:
 		s.fetched(c, yield)
-	case DoneCommit:
-		s.written(c, yield)
-	case DoneFailed:
-		s.refused(c, yield)
+	case DoneCommit, DoneFailed:
+		s.handed.verdict(c)
 	case DoneTaken:
-		s.taken(c, yield)
+		if h := s.handed.single(c.Ticket); h.ext != 0 {
+			s.taken(&h, yield)
+		}
+	case DoneHeld:
+		if h := s.handed.single(c.Ticket); h.ext != 0 {
+			s.settleOne(&h, &verdict{hour: c.Hour, done: DoneCommit}, yield)
+		}
 	case DoneCheck:
 		s.checked(c, yield)
 	case DoneRetired:
@@ -121,58 +127,94 @@ func (s *Shard) recall(id uint32, e *entry, c *Completion) {
 	e.newestMAC, e.byProducer = macOf(c.Body), c.Producer
 }
 
-// written marks a content as committed.
-func (s *Shard) written(c *Completion, yield func(Result)) {
-	s.stats.Commits++
-	id, e := s.lookup(c.Key)
+// settle takes what was committed and what has failed, some of it at a time.
+func (s *Shard) settle(yield func(Result)) (more bool) {
+	const atOnce = 256 // some 20 µs
+	for range atOnce {
+		h, v, ok := s.handed.next()
+		if !ok {
+			return false
+		}
+		if h.ext != 0 { // else it was told of by itself
+			s.settleOne(&h, &v, yield)
+		}
+	}
+	return true
+}
+
+// settleOne marks a content as committed, or as one that the disk did not take: it is answered from memory but never confirmed.
+func (s *Shard) settleOne(h *handed, v *verdict, yield func(Result)) {
+	failure := v.done == DoneFailed
+	if failure {
+		s.stats.WriteFailures++
+	} else {
+		s.stats.Commits++
+	}
+	id, e := s.handedTo(h)
 	if e == nil {
 		return
 	}
-	s.onDiskNow(e, c)
-	out := Result{Done: DoneCommit, Key: c.Key, Seq: uint32(c.Ext) & seqMask, Asked: uint32(c.Ext) & seqMask, Ext: c.Ext}
-	if r := s.recordOf(id, c.Ext); r != nil {
+	seq := uint32(h.ext) & seqMask
+	out := Result{Done: v.done, Key: h.key, Seq: seq, Asked: seq, Ext: h.ext, Awaited: e.awaited}
+	if !failure {
+		e.onDiskNow(h.ext, v.hour)
+	}
+	if r := s.handedRecord(id, h); r != nil && failure {
+		r.set(r.flags() | failed)
+	} else if r != nil {
 		r.set(r.flags() | committed)
 		out.Body = r.body()
 	}
 	yield(out)
 }
 
-func (s *Shard) onDiskNow(e *entry, c *Completion) {
-	if e.highest == 0 || c.Ext < e.lowest {
-		e.lowest = min(e.lowest, c.Ext)
+// handedTo gives the entry of the name of h: nil if it was forgotten or cleared since.
+func (s *Shard) handedTo(h *handed) (id uint32, e *entry) {
+	id, e = h.id, s.entry(h.id)
+	if e.key != h.key || e.top == 0 {
+		id, e = s.lookup(h.key)
 	}
-	e.highest = max(e.highest, c.Ext)
-	e.lastHour = max(e.lastHour, c.Hour)
-	e.safe = e.safe || c.Ext == e.newest
+	if e == nil || e.top == 0 {
+		return 0, nil
+	}
+	return id, e
 }
 
-// refused marks a content that the disk did not take: it is answered from memory but never confirmed.
-func (s *Shard) refused(c *Completion, yield func(Result)) {
-	s.stats.WriteFailures++
-	id, e := s.lookup(c.Key)
-	if e == nil {
-		return
+// handedRecord gives the record of h, or nil if it is not in memory. It may have moved.
+func (s *Shard) handedRecord(id uint32, h *handed) record {
+	if !s.log.holds(h.at) {
+		return s.recordOf(id, h.ext)
 	}
-	if r := s.recordOf(id, c.Ext); r != nil {
-		r.set(r.flags() | failed)
+	if r := s.log.at(h.at); r.entry() == id && r.ext() == h.ext {
+		return r
 	}
-	yield(Result{Done: DoneFailed, Key: c.Key, Seq: uint32(c.Ext) & seqMask, Asked: uint32(c.Ext) & seqMask, Ext: c.Ext})
+	return nil
+}
+
+// onDiskNow takes note that ext is on disk.
+func (e *entry) onDiskNow(ext uint64, hour uint32) {
+	if e.highest == 0 || ext < e.lowest {
+		e.lowest = min(e.lowest, ext)
+	}
+	e.highest = max(e.highest, ext)
+	e.lastHour = max(e.lastHour, hour)
+	e.safe = e.safe || ext == e.newest
 }
 
 // taken lets go of a late content whose number turned out to be taken by other bytes: the first stays (P-17). Whoever waited for it
 // is told that the number is safe, and gets what is on disk.
-func (s *Shard) taken(c *Completion, yield func(Result)) {
+func (s *Shard) taken(h *handed, yield func(Result)) {
 	s.stats.Conflicts++
-	id, e := s.lookup(c.Key)
+	id, e := s.handedTo(h)
 	if e == nil {
 		return
 	}
-	seq := uint32(c.Ext) & seqMask
-	if r := s.recordOf(id, c.Ext); r != nil {
-		s.event(ConflictSeen, c.Key, c.Ext, r.face())
+	seq := uint32(h.ext) & seqMask
+	if r := s.recordOf(id, h.ext); r != nil {
+		s.event(ConflictSeen, h.key, h.ext, r.face())
 		s.unlink(id, r)
 	}
-	yield(Result{Done: DoneCommit, Key: c.Key, Seq: seq, Asked: seq, Ext: c.Ext})
+	yield(Result{Done: DoneCommit, Key: h.key, Seq: seq, Asked: seq, Ext: h.ext, Awaited: e.awaited})
 }
 
 // unlink lets nobody find r any more; its memory is given back with its segment's.

@@ -1,6 +1,7 @@
 package disk
 
 import (
+	"math/rand/v2"
 	"runtime"
 	"testing"
 
@@ -20,9 +21,10 @@ func BenchmarkPut(b *testing.B) {
 			n := set.start(b)
 			p := store.Put{Body: make([]byte, 59), Now: n.clock.now, Wall: n.clock.wall, Producer: true}
 			b.ReportAllocs()
+			order := rand.New(rand.NewPCG(1, 1)).Perm(4096) // names are hashes: those that follow each other do not lie side by side
 			i := 0
 			for ; b.Loop(); i++ {
-				p.Key, p.Seq = key(i%1000), uint32(i/1000+1)
+				p.Key, p.Seq = key(order[i%4096]), uint32(i/4096+1)
 				p.Body[0], p.Body[1], p.Body[2] = byte(i), byte(i>>8), byte(i>>16)
 				for n.shard(p.Key).Put(&p).Cause == store.QueueFull {
 					n.poll()
@@ -38,7 +40,9 @@ func BenchmarkPut(b *testing.B) {
 func (n *node) poll() {
 	select {
 	case i := <-n.ready:
-		n.shards[i].Take(func(store.Result) {})
+		for n.shards[i].Take(func(store.Result) {}) {
+			runtime.Gosched()
+		}
 	default:
 		runtime.Gosched()
 	}

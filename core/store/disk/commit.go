@@ -27,18 +27,12 @@ const (
 
 type committer struct {
 	s         *Store
-	unsynced  []written // what the next sync makes safe
+	unsynced  int // contents that the next sync makes safe
 	syncAt    <-chan time.Time
 	lookAt    <-chan time.Time
 	retryAt   <-chan time.Time // not nil: the disk fails
 	retryIn   time.Duration
 	sinceLook uint64 // bytes written since the folder's size was looked at
-}
-
-// written is a content in the log of the active hour.
-type written struct {
-	part *part
-	done store.Completion
 }
 
 func (s *Store) commitLoop() {
@@ -96,7 +90,7 @@ func (c *committer) writeItems(g *group) {
 			bytes += g.items[to].end - g.items[to].start + itemBytes
 			to++
 		}
-		c.writeBatch(g, g.items[from:to], durable && to == len(g.items))
+		c.writeBatch(g, g.items[from:to], uint64(bytes), durable && to == len(g.items))
 		c.sinceLook += uint64(bytes)
 		from = to
 	}
@@ -119,16 +113,17 @@ func (c *committer) settleLate(g *group) {
 		if h == nil {
 			return false
 		}
-		done := store.Completion{Done: store.DoneTaken, Key: it.key, Ext: it.ext, Seq: uint32(it.ext) & 0xFFFFFF, Hour: h.number}
+		done := store.DoneTaken
 		if same {
 			if h == c.s.active {
 				c.sync() // it may have been written a moment ago
 			}
-			if done.Done = store.DoneCommit; c.retryAt != nil {
-				done.Done = store.DoneFailed
+			if c.retryAt != nil {
+				return false // to be refused with the others
 			}
+			done = store.DoneHeld
 		}
-		it.part.tell(&done)
+		it.part.tell(&store.Completion{Done: done, Ticket: it.ticket, Key: it.key, Ext: it.ext, Hour: h.number})
 		return true
 	})
 }
@@ -146,26 +141,23 @@ func (c *committer) retire() {
 	}
 }
 
-// writeBatch writes some of a group; with sync it makes safe all that was written until then.
-func (c *committer) writeBatch(g *group, items []item, sync bool) {
+// writeBatch writes some of a group, of so many bytes; with sync it makes safe all that was written until then.
+func (c *committer) writeBatch(g *group, items []item, bytes uint64, sync bool) {
 	err := c.ready()
 	if err == nil {
 		err = c.apply(g, items, sync)
 	}
+	for i := range items {
+		it := &items[i]
+		it.part.logged = it.ticket
+	}
+	c.unsynced += len(items)
 	if err != nil {
-		c.refuse(items)
 		c.broken(err)
 		return
 	}
 	c.s.stats.groups.Add(1)
-	for i := range items {
-		it := &items[i]
-		c.unsynced = append(c.unsynced, written{it.part, store.Completion{
-			Done: store.DoneCommit, Key: it.key, Ext: it.ext,
-			Seq: uint32(it.ext) & 0xFFFFFF, Wall: it.wall, Hour: c.s.active.number,
-		}})
-		c.s.active.written += uint64(it.end - it.start + itemBytes)
-	}
+	c.s.active.written += bytes
 	switch {
 	case sync:
 		c.confirm()
@@ -234,7 +226,7 @@ func (it *item) add(b *pebble.Batch, body []byte, off int64) error {
 
 // sync makes safe what was written since the last sync, and says so.
 func (c *committer) sync() {
-	if len(c.unsynced) == 0 {
+	if c.unsynced == 0 {
 		return
 	}
 	h := c.s.active
@@ -255,22 +247,16 @@ func (c *committer) confirm() {
 		c.s.cfg.Event(Event{Kind: Recovered, Dir: c.s.cfg.Dir})
 	}
 	c.s.stats.syncs.Add(1)
-	c.s.stats.written.Add(uint64(len(c.unsynced)))
-	c.syncAt = nil
-	for i := range c.unsynced {
-		w := &c.unsynced[i]
-		w.part.tell(&w.done)
-	}
-	clear(c.unsynced)
-	c.unsynced = c.unsynced[:0]
+	c.s.stats.written.Add(uint64(c.unsynced))
+	c.settle(store.DoneCommit, c.s.active.number)
 }
 
-// refuse tells the shards that contents were not written.
-func (c *committer) refuse(items []item) {
-	c.s.stats.failures.Add(uint64(len(items)))
-	for i := range items {
-		it := &items[i]
-		it.part.tell(&store.Completion{Done: store.DoneFailed, Key: it.key, Ext: it.ext, Seq: uint32(it.ext) & 0xFFFFFF})
+// settle tells the shards what became of all that was written since the last sync.
+func (c *committer) settle(done store.Done, hour uint32) {
+	c.syncAt = nil
+	c.unsynced = 0
+	for _, p := range c.s.parts {
+		p.settle(done, p.logged, hour)
 	}
 }
 
@@ -283,14 +269,8 @@ func (c *committer) failed() {
 
 // broken takes note that the disk failed: what was not synced is lost to the disk, and the active hour is tried again later.
 func (c *committer) broken(err error) {
-	c.syncAt = nil
-	c.s.stats.failures.Add(uint64(len(c.unsynced)))
-	for i := range c.unsynced {
-		w := &c.unsynced[i]
-		w.done.Done = store.DoneFailed
-		w.part.tell(&w.done)
-	}
-	c.unsynced = c.unsynced[:0]
+	c.s.stats.failures.Add(uint64(c.unsynced))
+	c.settle(store.DoneFailed, 0)
 	if c.retryAt != nil {
 		return
 	}

@@ -214,11 +214,13 @@ func (n *node) keep(k name.Key, seq uint32, payload string) {
 func (n *node) take(yield func(store.Result)) {
 	select {
 	case i := <-n.ready:
-		n.shards[i].Take(func(r store.Result) {
-			if yield != nil {
-				yield(r)
-			}
-		})
+		for more := true; more; {
+			more = n.shards[i].Take(func(r store.Result) {
+				if yield != nil {
+					yield(r)
+				}
+			})
+		}
 	case <-time.After(20 * time.Second):
 		n.t.Helper()
 		for len(n.events) > 0 {

@@ -12,9 +12,13 @@ type part struct {
 	loaded []store.Loaded
 	oldest uint32
 
+	ticket uint64 // of the latest write in the queue; guarded by its mutex
+	// The committer's: tickets of the latest write in the log of the active hour, and of the latest that was told of.
+	logged, told uint64
+
 	mu     sync.Mutex
 	notify func()
-	told   bool               // notify was called since the shard came
+	called bool               // notify was called since the shard came
 	ready  []store.Completion // what the shard has not taken yet
 	spare  []store.Completion
 }
@@ -55,7 +59,7 @@ func (p *part) Completions(yield func(*store.Completion)) {
 	list := p.ready
 	p.ready = p.spare[:0]
 	p.spare = nil
-	p.told = false
+	p.called = false
 	p.mu.Unlock()
 	for i := range list {
 		yield(&list[i])
@@ -66,13 +70,21 @@ func (p *part) Completions(yield func(*store.Completion)) {
 	p.mu.Unlock()
 }
 
+// settle tells the shard what became of all that it has written up to a ticket.
+func (p *part) settle(done store.Done, upTo uint64, hour uint32) {
+	if upTo > p.told {
+		p.told = upTo
+		p.tell(&store.Completion{Done: done, Ticket: upTo, Hour: hour})
+	}
+}
+
 // tell hands a completion to the shard.
 func (p *part) tell(c *store.Completion) {
 	p.mu.Lock()
 	p.ready = append(p.ready, *c)
 	notify := p.notify
-	tell := notify != nil && !p.told
-	p.told = p.told || tell
+	tell := notify != nil && !p.called
+	p.called = p.called || tell
 	p.mu.Unlock()
 	if tell {
 		notify()

@@ -2,6 +2,7 @@ package disk
 
 import (
 	"sync"
+	"time"
 
 	"github.com/zmesh/zmesh/core/name"
 	"github.com/zmesh/zmesh/core/store"
@@ -13,8 +14,16 @@ type queue struct {
 	mu     sync.Mutex
 	fill   group
 	limit  int
+	at     moment // when the latest content came,
+	steps  int64  // … and the sum of the clock's steps then
 	closed bool
 	wake   chan struct{} // holds one when fill is not empty
+}
+
+// moment is one time by both clocks.
+type moment struct {
+	wall int64
+	mono time.Duration
 }
 
 // group is contents that are written in one batch.
@@ -34,6 +43,7 @@ type clearing struct {
 // item is one content of a group.
 type item struct {
 	part       *part
+	ticket     uint64 // of the write
 	key        name.Key
 	ext        uint64
 	wall       int64
@@ -67,10 +77,10 @@ func (q *queue) put(p *part, w *store.Write) bool {
 		return false
 	}
 	start := len(g.bytes)
-	_, steps := p.s.clock.now()
+	p.ticket++
 	g.bytes = append(g.bytes, w.Body...)
 	g.items = append(g.items, item{
-		part: p, key: w.Key, ext: w.Ext, wall: w.Wall, steps: steps, class: w.Class, producer: w.Producer, late: w.Late,
+		part: p, ticket: p.ticket, key: w.Key, ext: w.Ext, wall: w.Wall, steps: q.stepsAt(p, w), class: w.Class, producer: w.Producer, late: w.Late,
 		start: start, end: len(g.bytes), pointer: pointer{
 			newest: w.Newest, wall: w.NewestAt, mac: w.NewestMAC,
 			producer: w.FromFirst, published: w.Published,
@@ -83,6 +93,15 @@ func (q *queue) put(p *part, w *store.Write) bool {
 		}
 	}
 	return true
+}
+
+// stepsAt gives the sum of the clock's steps when w came. The clock is read once for all contents of a burst, which came at one time.
+func (q *queue) stepsAt(p *part, w *store.Write) int64 {
+	if at := (moment{w.Wall, w.Now}); at != q.at {
+		_, q.steps = p.s.clock.now()
+		q.at = at
+	}
+	return q.steps
 }
 
 // take exchanges the filled group for an empty one.
