@@ -345,7 +345,11 @@ func TestBlocksOfManyHoursAreCached(t *testing.T) {
 		return n.store.shared.cache.Metrics().Misses - before
 	}
 	first := all()
-	if second := all(); first < 24 || second > 2 {
-		t.Errorf("%d blocks were read from the disk at first, and %d once more", first, second)
+	again := all()
+	for range 20 { // Pebble reads some blocks by itself after it has opened a table
+		again = min(again, all())
+	}
+	if first < 24 || again > 0 {
+		t.Errorf("%d blocks were read from the disk at first, and %d each time", first, again)
 	}
 }
