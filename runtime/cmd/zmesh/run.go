@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -25,6 +26,7 @@ func (e *env) runCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			atLeastTwo()
 			lines := newPatient(e.errOut)
 			defer lines.Close()
 			log, err := newLog(cfg.Log, lines, isTerminal(e.errOut))
@@ -45,6 +47,14 @@ func (e *env) runCommand() *cobra.Command {
 			}
 			return h.Run(c.Context(), func([]string) { fmt.Fprintln(e.out, "ready") })
 		},
+	}
+}
+
+// atLeastTwo gives Go a second processor where there is one core, so that the kernel, and not Go's scheduler, decides who runs when frames
+// come while the store writes: RATIONALE.md. Who sets GOMAXPROCS means it.
+func atLeastTwo() {
+	if os.Getenv("GOMAXPROCS") == "" && runtime.GOMAXPROCS(0) == 1 {
+		runtime.GOMAXPROCS(2)
 	}
 }
 
