@@ -45,8 +45,8 @@ type Worker struct {
 
 	lastOut FaceID // where an Interest was sent last: the next one will mostly go there too
 
-	asked  []FaceID  // by slot: the face there that was ever asked, so that most faces go down without a search
-	found  finding   // scratch, like what follows: an argument of an interface's method would be allocated, and what is returned by value copied
+	asked  []FaceID // by slot: the face there that was ever asked, so that most faces go down without a search
+	found  finding  // scratch, like what follows: an argument of an interface's method would be allocated, and what is returned by value copied
 	hops   []NextHop
 	ev     Event
 	blank  PendingScratch // lent to a strategy for an Interest that has no block yet
