@@ -16,6 +16,7 @@ type received struct {
 	key    name.Key
 	face   *Face
 	signal int16 // dBm, or SignalUnknown
+	mask   uint8 // wildcards of the name of an Interest (P-5); 0: none
 	public bool  // under the public key (P-9)
 	echo   bool  // a wildcard Interest in a worker that is not its owner, which alone refuses and counts (P-5)
 
@@ -173,10 +174,13 @@ func checkName(f *wire.Frame, naming *name.Network) drop.Reason {
 
 // sort puts a frame where it is processed. A wildcard Interest is seen by every worker (P-5).
 func (g *Ingress) sort(r *received) {
+	if r.mask = 0; r.Type == wire.Interest {
+		r.mask = g.n.cfg.Naming[r.key.Net()].Mask(r.Name)
+	}
 	switch {
 	case r.Type == wire.Announcement || r.Name == name.Hello:
 		g.control = append(g.control, r)
-	case r.Type == wire.Interest && g.n.cfg.Naming[r.key.Net()].IsWildcard(r.Name):
+	case r.mask != 0:
 		owner := g.n.owner(r.key)
 		r.answers = new(atomic.Int32)
 		for i := range g.byWorker {

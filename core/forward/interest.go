@@ -29,15 +29,14 @@ func (w *Worker) interest(r *received) drop.Reason {
 		return drop.Loop
 	}
 	replayed := timed && f.cfg.OnDemand && w.seen.Heard(w.now.Mono, key, f.cfg.Source)
-	mask := w.naming(r.key).Mask(r.Name)
 	if r.Seq == wire.SeqSubscribe {
-		return w.subscribe(r, asked, has, replayed, mask)
+		return w.subscribe(r, asked, has, replayed)
 	}
-	if f.cfg.Proxy && mask == 0 && r.Seq != wire.SeqNewest {
+	if f.cfg.Proxy && r.mask == 0 && r.Seq != wire.SeqNewest {
 		f.pull.asked(w.now.Mono, r.key, r.Seq)
 	}
-	if mask != 0 {
-		return w.wildcard(r, asked, has, replayed, mask)
+	if r.mask != 0 {
+		return w.wildcard(r, asked, has, replayed)
 	}
 	return w.lookup(r, asked, has, replayed)
 }
@@ -207,7 +206,7 @@ func (w *Worker) pend(r *received, asked wire.Asked, has bool, expiry time.Durat
 	key := table.PITKey{Name: r.key, Seq: r.Seq}
 	e = w.pit.Find(key)
 	if e == nil {
-		e = w.pit.Insert(key, w.naming(r.key).Mask(r.Name))
+		e = w.pit.Insert(key, r.mask)
 	}
 	if e == nil {
 		w.refuse(r, wire.ReturnCongestion)
@@ -469,7 +468,7 @@ func (w *Worker) removeEntry(e *table.Entry) {
 		w.measureEnd(e)
 	}
 	w.noteOverdue(e)
-	w.pit.Remove(e, w.naming(e.Key.Name).Mask(e.Key.Name.Name()))
+	w.pit.Remove(e)
 }
 
 // noteOverdue remembers, when an entry ends, the faces that have not answered for its number: what they still send is that number's content, perhaps

@@ -12,7 +12,7 @@ import (
 
 // subscribe makes or renews an in-record of a subscription (P-16). Every hop subscribes for itself, so nothing of the
 // asker's frame goes on.
-func (w *Worker) subscribe(r *received, asked wire.Asked, has, replayed bool, mask uint8) drop.Reason {
+func (w *Worker) subscribe(r *received, asked wire.Asked, has, replayed bool) drop.Reason {
 	f := r.face
 	if replayed {
 		return drop.Replayed
@@ -32,10 +32,10 @@ func (w *Worker) subscribe(r *received, asked wire.Asked, has, replayed bool, ma
 	if s := w.subs.Find(r.key); s != nil && len(s.Ups) > 0 {
 		_, reach = s.Longest()
 	}
-	s, a, fresh := w.subs.Ask(r.key, mask, f.id)
+	s, a, fresh := w.subs.Ask(r.key, r.mask, f.id)
 	if a == nil {
 		w.refuse(r, wire.ReturnRefused) // P-6: a subscription gets no other Return
-		if mask != 0 && w.subs.Find(r.key) == nil {
+		if r.mask != 0 && w.subs.Find(r.key) == nil {
 			return drop.Wildcard
 		}
 		return drop.Quota

@@ -16,7 +16,7 @@ import (
 //
 // Nothing consumes the entry: it stands until it expires, and each name goes to each asker once. A Return for it says that no
 // other node will answer; what this node's store had is sent besides.
-func (w *Worker) wildcard(r *received, asked wire.Asked, has, replayed bool, mask uint8) drop.Reason {
+func (w *Worker) wildcard(r *received, asked wire.Asked, has, replayed bool) drop.Reason {
 	if replayed {
 		return drop.Replayed
 	}

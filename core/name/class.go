@@ -80,7 +80,7 @@ func (w *Network) flaw(n Name, wildcards bool) flaw {
 	if classOf(n[0]) == Reserved {
 		return reservedByte
 	}
-	if all := n.Uint48(); !holds(all, 0) && (wildcards || !holds(all, w.wildcard)) {
+	if all := n.Uint48(); !holds(all|behind(all), 0) && (wildcards || !holds(all, w.wildcard)) {
 		return sound
 	}
 	ended := false

@@ -152,3 +152,21 @@ func FuzzParseHashed(f *testing.F) {
 		}
 	})
 }
+
+// Names of all bytes that matter: whether one ends, where a wildcard stands, and what comes behind the end.
+func TestP23AllShapesOfHierarchicalNames(t *testing.T) {
+	w := office(t)
+	bytes := []byte{0x00, 0x01, 0x80, 0xFE, 0xFF}
+	for i := range 5 * 5 * 5 * 5 * 5 {
+		n, ended, afterEnd, wild := name.Name{1}, false, false, false
+		for j := 1; j < name.Size; j++ {
+			n[j], i = bytes[i%5], i/5
+			afterEnd = afterEnd || ended && n[j] != 0
+			ended = ended || n[j] == 0
+			wild = wild || n[j] == w.Wildcard()
+		}
+		if w.Valid(n) != (!afterEnd && !wild) || w.ValidPattern(n) != !afterEnd || w.IsWildcard(n) != wild {
+			t.Errorf("%s: valid %v, as a pattern %v, wildcard %v; ends early %v", n, w.Valid(n), w.ValidPattern(n), w.IsWildcard(n), afterEnd)
+		}
+	}
+}

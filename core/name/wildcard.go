@@ -1,5 +1,7 @@
 package name
 
+import "math/bits"
+
 // A pattern is a name of a hierarchical network that holds the wildcard byte at one or more of levels 1 to 5. There it matches exactly
 // one byte that is not 00; every other byte matches itself, so a pattern matches only names of its own depth (P-5).
 // Nothing in this file allocates.
@@ -27,6 +29,9 @@ func (w *Network) Mask(pattern Name) uint8 {
 	}
 	return mask
 }
+
+// behind has a one for each bit behind the last byte of a name that is not 00.
+func behind(n uint64) uint64 { return 1<<(bits.TrailingZeros64(n)&^7) - 1 }
 
 // holds tells whether one of bytes 1 to 5 of a name is b, in a few instructions: most names hold none (Warren, Hacker's Delight, 6-1).
 func holds(n uint64, b byte) bool {

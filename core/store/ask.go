@@ -40,13 +40,12 @@ func (s *Shard) Coming(k name.Key) { s.ids.ahead(uint64(k) | keyMark) }
 
 // Ahead says that the content numbered seq will be asked for or put soon, so that what is known of it is in the cache by then. It changes nothing.
 func (s *Shard) Ahead(k name.Key, seq uint32) {
-	id, ok := s.ids.get(uint64(k) | keyMark)
-	if !ok {
+	id, e := s.lookup(k)
+	if e == nil {
 		return
 	}
-	e := s.entry(uint32(id))
 	prefetch.Line(unsafe.Pointer(e))
-	s.index.ahead(indexKey(uint32(id), seq))
+	s.index.ahead(indexKey(id, seq))
 }
 
 // Exact answers for the content numbered seq: the one stored last under this number (P-1). The body comes with Hit,

@@ -28,14 +28,16 @@ func (s *Shard) addEntry() uint32 {
 
 // lookup gives the entry of k, or 0 and nil.
 func (s *Shard) lookup(k name.Key) (uint32, *entry) {
-	if key := uint64(k) | keyMark; s.last.key != key {
+	key := uint64(k) | keyMark
+	r := s.recentOf(key)
+	if r.key != key {
 		id, _ := s.ids.get(key) // 0, which is no name's, if there is none
-		s.last = lastName{key, uint32(id)}
+		r.key, r.id = key, uint32(id)
 	}
-	if s.last.id == 0 {
+	if r.id == 0 {
 		return 0, nil
 	}
-	return s.last.id, s.entry(s.last.id)
+	return r.id, s.entry(r.id)
 }
 
 // intern makes an entry for p's name, which has none. nil: there is no room.
@@ -62,7 +64,7 @@ func (s *Shard) newEntry(k name.Key) (uint32, *entry) {
 	}
 	*s.entry(id) = entry{key: k, rule: uint16(ruleIndex(s.rules, k))}
 	s.ids.put(uint64(k)|keyMark, uint64(id))
-	s.last = lastName{uint64(k) | keyMark, id}
+	*s.recentOf(uint64(k) | keyMark) = recentName{uint64(k) | keyMark, id}
 	if s.cfg.Sorted {
 		s.names.add(k, s.exists)
 	}
@@ -99,7 +101,7 @@ func (s *Shard) forget(id uint32, e *entry) {
 	s.dropRun(e)
 	s.bring(e, -1)
 	s.ids.del(uint64(e.key) | keyMark)
-	s.last = lastName{}
+	*s.recentOf(uint64(e.key) | keyMark) = recentName{}
 	if s.cfg.Sorted {
 		s.names.remove(e.key)
 	}

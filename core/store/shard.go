@@ -15,7 +15,7 @@ type Shard struct {
 	cfg      Config
 	rules    []Rule
 	ids      table // name.Key | keyMark -> entry
-	last     lastName
+	recent   [recentNames]recentName
 	records  int   // in memory
 	index    table // entry<<24 | FSEQ -> pos of the record stored last, which may be gone
 	pages    []*page
@@ -40,11 +40,17 @@ type Shard struct {
 	stats    Stats
 }
 
-// lastName is what ids said last: one frame asks for its name several times. id 0: the name is not there.
-type lastName struct {
+// recentName is what ids said of a name: one frame asks for its name several times, and a few frames before it Ahead did. id 0: the name
+// is not there.
+type recentName struct {
 	key uint64 // with keyMark
 	id  uint32
 }
+
+// recentNames is how many are kept, each in the place that its key gives it: more than lie between Ahead and its frame.
+const recentNames = 16
+
+func (s *Shard) recentOf(key uint64) *recentName { return &s.recent[key*0x9E3779B97F4A7C15>>(64-4)] }
 
 // keyMark keeps the key of the name of zeros from being the empty slot's. Keys use 56 bits.
 const keyMark = 1 << 63

@@ -19,6 +19,13 @@ const (
 // Key hashes a name and one more number: a FSEQ, a face, or 0.
 func (s Seed) Key(k name.Key, x uint64) uint64 { return s.Mix(uint64(k), x) }
 
+// Mix3 hashes three numbers: the third goes between the two products of Mix.
+func (s Seed) Mix3(a, b, c uint64) uint64 {
+	hi, lo := bits.Mul64(a^s[0]^wy0, b^s[1]^wy1)
+	hi, lo = bits.Mul64(lo^c^s[0]^wy1, hi^s[1]^wy0)
+	return hi ^ lo
+}
+
 // Mix hashes two numbers. It is wyhash's hash of two words with a secret of 128 bits: a product of 128 bits, both halves
 // of which go into a second one.
 func (s Seed) Mix(a, b uint64) uint64 {

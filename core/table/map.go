@@ -47,32 +47,43 @@ func (m *Map[K, V]) Ptr(k K) *V {
 	if m.used == 0 {
 		return nil
 	}
-	if i, ok := m.find(k, m.mark(k)); ok {
+	return m.at(k, m.mark(k))
+}
+
+// at is Ptr for who knows the mark of k.
+func (m *Map[K, V]) at(k K, mark uint32) *V {
+	if m.used == 0 {
+		return nil
+	}
+	if i, ok := m.find(k, mark); ok {
 		return &m.slots[i].val
 	}
 	return nil
 }
 
 // Put sets the value of k.
-func (m *Map[K, V]) Put(k K, v V) {
-	mark := m.mark(k)
-	if m.used >= len(m.slots)/4*3 && m.Ptr(k) == nil {
+func (m *Map[K, V]) Put(k K, v V) { m.put(k, m.mark(k), v) }
+
+// put is Put for who knows the mark of k.
+func (m *Map[K, V]) put(k K, mark uint32, v V) {
+	if m.used >= len(m.slots)/4*3 && m.at(k, mark) == nil {
 		m.grow()
 	}
 	i, ok := m.find(k, mark)
+	s := &m.slots[i]
 	if !ok {
-		m.slots[i].key, m.slots[i].mark = k, mark
+		s.key, s.mark = k, mark
 		m.used++
 	}
-	m.slots[i].val = v
+	s.val = v
 }
 
 // Delete removes k and tells whether it was there.
-func (m *Map[K, V]) Delete(k K) bool {
-	if m.used == 0 {
-		return false
-	}
-	i, ok := m.find(k, m.mark(k))
+func (m *Map[K, V]) Delete(k K) bool { return m.used != 0 && m.remove(k, m.mark(k)) }
+
+// remove is Delete for who knows the mark of k. There must be slots.
+func (m *Map[K, V]) remove(k K, mark uint32) bool {
+	i, ok := m.find(k, mark)
 	if ok {
 		m.empty(i)
 	}

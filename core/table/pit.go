@@ -63,6 +63,8 @@ type Entry struct {
 	Alarm    time.Duration // when the strategy wants to look at it again; 0: not
 	Waiting  bool          // for the store: a commit (P-13) or a read from disk
 	Alarms   uint8         // how often it has set one
+	mask     uint8         // wildcards of the name (P-5)
+	mark     uint32        // of Key in the index
 	Needs    uint16        // what the strategy that decided wants to know of it: the forwarder's
 	scratch  int32         // the strategy's block; 0: none
 	Wild     *Wild         // of a wildcard name only (P-5)
@@ -196,7 +198,9 @@ type PIT struct {
 	quota *Quota
 	masks [64]int // wildcard entries by name.Mask (P-5)
 	wilds int
-	limit int // of wildcard entries
+	limit int    // of wildcard entries
+	last  PITKey // that was looked for, and its mark in the index: what is not there is mostly put there
+	mark  uint32
 
 	newests int // entries that ask for the newest: none, as a rule, and every Content looks for one
 }
@@ -217,11 +221,12 @@ func (p *PIT) Find(k PITKey) *Entry {
 	if k.Seq == wire.SeqNewest && p.newests == 0 {
 		return nil
 	}
-	i, ok := p.index.Get(k)
-	if !ok {
+	p.last, p.mark = k, p.index.mark(k)
+	i := p.index.at(k, p.mark)
+	if i == nil {
 		return nil
 	}
-	return p.slab.At(i)
+	return p.slab.At(*i)
 }
 
 // At gives the entry of a handle.
@@ -244,7 +249,10 @@ func (p *PIT) Insert(k PITKey, mask uint8) *Entry {
 	if k.Seq == wire.SeqNewest {
 		p.newests++
 	}
-	p.index.Put(k, i)
+	if e.mask, e.mark = mask, p.mark; p.last != k {
+		e.mark = p.index.mark(k)
+	}
+	p.index.put(k, e.mark, i)
 	return e
 }
 
@@ -270,14 +278,14 @@ func (p *PIT) RemoveIn(e *Entry, i int) {
 	e.Ins = e.Ins[:last]
 }
 
-// Remove takes the entry out. mask is as given to Insert. The caller cancels its timer.
-func (p *PIT) Remove(e *Entry, mask uint8) {
+// Remove takes the entry out. The caller cancels its timer.
+func (p *PIT) Remove(e *Entry) {
 	for i := range e.Ins {
 		p.quota.Give(e.Ins[i].Face)
 	}
-	if mask != 0 {
+	if e.mask != 0 {
 		p.wilds--
-		p.masks[mask&63]--
+		p.masks[e.mask&63]--
 	}
 	if e.scratch != 0 {
 		p.notes.Free(e.scratch)
@@ -285,7 +293,7 @@ func (p *PIT) Remove(e *Entry, mask uint8) {
 	if e.Key.Seq == wire.SeqNewest {
 		p.newests--
 	}
-	p.index.Delete(e.Key)
+	p.index.remove(e.Key, e.mark)
 	p.slab.Free(e.ID)
 }
 

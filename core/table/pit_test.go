@@ -70,7 +70,7 @@ func TestPITAgainstModel(t *testing.T) {
 			"remove all": func(t *rapid.T) {
 				k := drawPITKey(t)
 				if e := pit.Find(k); e != nil {
-					pit.Remove(e, maskOf(k))
+					pit.Remove(e)
 					if e.ID != 0 {
 						t.Fatal("a removed entry still has its handle")
 					}

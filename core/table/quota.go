@@ -14,6 +14,7 @@ type Quota struct {
 
 	last      FaceID // whose share was asked for last: most Interests in a row come from one face
 	lastShare int
+	lastUsed  *int // its entries, where used has them; nil: not looked up
 }
 
 // NewQuota makes a Quota for a table of limit entries. share gives the entries that a face is configured for; 0, or share
@@ -31,7 +32,7 @@ const keptFaces = 64
 
 // Take counts one more entry of face, or tells that there is no room.
 func (q *Quota) Take(face FaceID) bool {
-	used := q.used.Ptr(face)
+	used := q.of(face)
 	had := 0
 	if used != nil {
 		had = *used
@@ -42,10 +43,23 @@ func (q *Quota) Take(face FaceID) bool {
 	q.total++
 	if used != nil {
 		*used++
-	} else {
-		q.used.Put(face, 1)
+		return true
 	}
+	q.used.Put(face, 1)
+	q.lastUsed = nil // it may have moved
 	return true
+}
+
+// of gives where the entries of face are counted, nil if it has had none.
+func (q *Quota) of(face FaceID) *int {
+	if face == q.last && q.lastUsed != nil {
+		return q.lastUsed
+	}
+	used := q.used.Ptr(face)
+	if face == q.last {
+		q.lastUsed = used
+	}
+	return used
 }
 
 // Room tells whether Take would count one more entry of face.
@@ -57,17 +71,18 @@ func (q *Quota) fits(face FaceID, used int) bool {
 
 // Give takes one entry of face out of the count. Each Give belongs to one Take.
 func (q *Quota) Give(face FaceID) {
-	used := q.used.Ptr(face)
+	used := q.of(face)
 	q.total--
 	if *used--; *used == 0 && q.used.Len() > keptFaces {
 		q.used.Delete(face) // faces come and go
+		q.lastUsed = nil
 	}
 }
 
 // Share is how many entries face may have.
 func (q *Quota) Share(face FaceID) int {
 	if face != q.last || face == 0 {
-		q.last, q.lastShare = face, q.shareOf(face)
+		q.last, q.lastShare, q.lastUsed = face, q.shareOf(face), nil
 	}
 	return q.lastShare
 }
@@ -83,8 +98,10 @@ func (q *Quota) shareOf(face FaceID) int {
 
 // Used is how many entries face has.
 func (q *Quota) Used(face FaceID) int {
-	used, _ := q.used.Get(face)
-	return used
+	if used := q.of(face); used != nil {
+		return *used
+	}
+	return 0
 }
 
 // Total is how many entries all faces have.

@@ -97,7 +97,7 @@ func TestPendingScratch(t *testing.T) {
 				p.Insert(key, 0)
 				model[seq] = 0
 			case rapid.IntRange(0, 3).Draw(t, "remove") == 0:
-				p.Remove(e, 0)
+				p.Remove(e)
 				delete(model, seq)
 				delete(touched, seq)
 			default:

@@ -95,5 +95,5 @@ func (s *Seen) HeardElsewhere(now time.Duration, k SeenKey, source uint64) bool 
 
 // hash of all that makes an Interest the same. The FSEQ has 24 bits and a face 32, so they share a word.
 func (s *Seen) hash(k SeenKey, face uint64) uint64 {
-	return s.seed.Mix(s.seed.Key(k.Name, k.Asked), uint64(k.Seq)<<32|face)
+	return s.seed.Mix3(uint64(k.Name), k.Asked, uint64(k.Seq)<<32|face)
 }
