@@ -11,7 +11,7 @@ func (s *Shard) reserve(size int) {
 	if s.log.room(size) && s.records < s.cfg.MaxEntries {
 		return
 	}
-	s.log.open()
+	s.log.next()
 	if s.log.segments() > s.log.limit || s.records >= s.cfg.MaxEntries {
 		s.evictFirst(EvictedSpace)
 	}
@@ -25,7 +25,7 @@ func (s *Shard) Advance(now time.Duration, wall int64) {
 		return
 	}
 	if s.log.first == s.log.head {
-		s.log.open()
+		s.log.next()
 	}
 	s.evictFirst(EvictedAge)
 }
@@ -72,12 +72,12 @@ func (s *Shard) worthMoving(r record, at pos) bool {
 func (s *Shard) move(r record, at pos) {
 	size := r.size()
 	if !s.log.room(size) {
-		s.log.open()
+		s.log.next()
 	}
 	e := s.entry(r.entry())
 	to := s.log.end()
 	copy(s.log.add(r.body()), r[:recordHeader])
-	head := s.log.segment(s.log.head)
+	head := s.log.open
 	if !s.rules[e.rule].KeepNewest {
 		head.last = max(head.last, r.arrived())
 	}

@@ -15,7 +15,9 @@ type pos uint64
 type recordLog struct {
 	bits        uint // a segment has 1<<bits bytes
 	limit       int  // segments in use, while none is being evicted
-	ring        []segment
+	ring        []segment // a power of two of them, at least one more than the limit
+	mask        uint64
+	open        *segment // the one that is written to: segment(head)
 	first, head uint64 // numbers of the oldest and of the open segment
 	spare       []byte // the segment dropped last: taken for the next one
 	used        int    // bytes of records, those of dropped ones included
@@ -39,19 +41,24 @@ func newLog(bytes int) recordLog {
 		bits--
 	}
 	limit := max(minSegments, bytes>>bits)
-	l := recordLog{bits: bits, limit: limit, ring: make([]segment, limit+1), first: 1}
-	l.open()
+	ring := 1
+	for ring < limit+1 {
+		ring *= 2
+	}
+	l := recordLog{bits: bits, limit: limit, ring: make([]segment, ring), mask: uint64(ring - 1), first: 1}
+	l.next()
 	return l
 }
 
-func (l *recordLog) segment(number uint64) *segment { return &l.ring[number%uint64(len(l.ring))] }
+func (l *recordLog) segment(number uint64) *segment { return &l.ring[number&l.mask] }
 func (l *recordLog) segments() int                  { return int(l.head - l.first + 1) }
 func (l *recordLog) holds(p pos) bool               { return p != 0 && uint64(p)>>l.bits >= l.first }
 
-// open begins a new segment. The caller evicts one if there are now more than the limit.
-func (l *recordLog) open() {
+// next begins a new segment. The caller evicts one if there are now more than the limit.
+func (l *recordLog) next() {
 	l.head++
 	s := l.segment(l.head)
+	l.open = s
 	*s = segment{buf: l.spare}
 	l.spare = nil
 	if s.buf == nil {
@@ -68,7 +75,7 @@ func (l *recordLog) dropFirst() {
 	l.first++
 }
 
-func (l *recordLog) room(size int) bool { return l.segment(l.head).used+size <= 1<<l.bits }
+func (l *recordLog) room(size int) bool { return l.open.used+size <= 1<<l.bits }
 
 // record layout, in host order (it never leaves the process):
 //
@@ -100,11 +107,11 @@ const (
 func recordSize(body int) int { return (recordHeader + body + 7) &^ 7 }
 
 // end is the place of the record that is added next, if the head has room for it.
-func (l *recordLog) end() pos { return pos(l.head<<l.bits | uint64(l.segment(l.head).used)) }
+func (l *recordLog) end() pos { return pos(l.head<<l.bits | uint64(l.open.used)) }
 
 // add makes a record of body at the end of the head, which has room. Its header is the caller's to write.
 func (l *recordLog) add(body []byte) record {
-	s, size := l.segment(l.head), recordSize(len(body))
+	s, size := l.open, recordSize(len(body))
 	r := record(s.buf[s.used : s.used+size])
 	copy(r[recordHeader:], body)
 	s.used += size

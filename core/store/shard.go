@@ -374,7 +374,7 @@ func (s *Shard) append(id uint32, e *entry, p *Put, ext uint64, flags uint8) pos
 	at := s.log.end()
 	prev := s.index.swap(indexKey(id, p.Seq), uint64(at))
 	s.log.add(p.Body).init(ext, pos(prev), p.Now, id, p.Face, len(p.Body), flags)
-	if head := s.log.segment(s.log.head); p.Now > head.last {
+	if head := s.log.open; p.Now > head.last {
 		head.last = p.Now
 	}
 	s.records++
