@@ -33,8 +33,13 @@ type Ingress struct {
 	byWorker [][]*received
 	control  []*received
 
-	face          *Face // whose frames were counted last, and are added to its counters when another's come
-	frames, bytes uint64
+	unverified int // frames that are to be verified together
+	received   [wire.Together]*received
+	frames     [wire.Together]*wire.Frame
+	verdicts   [wire.Together]wire.Verdict
+
+	face         *Face // whose frames were counted last, and are added to its counters when another's come
+	count, bytes uint64
 
 	bursts uint64
 	began  time.Duration // of a burst that is timed; 0: it is not
@@ -55,32 +60,30 @@ func (g *Ingress) Begin(now Now) {
 }
 
 // Add takes one frame of the burst. raw must stay as it is until Run returns; TTL and flags may be read, nothing is
-// written. The reason why it was dropped, if it was, is counted at the face already.
-func (g *Ingress) Add(f *Face, raw []byte) drop.Reason { return g.AddHeard(f, raw, SignalUnknown) }
+// written. If it is dropped, then under a reason that is counted at the face when Run returns.
+func (g *Ingress) Add(f *Face, raw []byte) { g.AddHeard(f, raw, SignalUnknown) }
 
 // AddHeard is Add for a link that measures how strongly it heard a frame, in dBm.
-func (g *Ingress) AddHeard(f *Face, raw []byte, signal int16) drop.Reason {
+func (g *Ingress) AddHeard(f *Face, raw []byte, signal int16) {
 	g.added++
 	if f != g.face {
-		g.count()
+		g.counted()
 		g.face = f
 	}
-	g.frames++
+	g.count++
 	g.bytes += uint64(len(raw))
-	why := g.add(f, raw, signal)
-	if why != drop.None {
+	if why := g.add(f, raw, signal); why != drop.None {
 		f.drop(why)
 	}
-	return why
 }
 
-// count adds what came in from the face at hand to its counters: once for each run of its frames.
-func (g *Ingress) count() {
+// counted adds what came in from the face at hand to its counters: once for each run of its frames.
+func (g *Ingress) counted() {
 	if g.face != nil {
 		g.face.inBytes.Add(g.bytes)
-		g.face.inFrames.Add(g.frames)
+		g.face.inFrames.Add(g.count)
 	}
-	g.face, g.frames, g.bytes = nil, 0, 0
+	g.face, g.count, g.bytes = nil, 0, 0
 }
 
 // next gives room for one more frame of the burst. It is not taken until the list is longer by one.
@@ -98,12 +101,46 @@ func (g *Ingress) add(f *Face, raw []byte, signal int16) drop.Reason {
 	if len(raw) > f.mtu() {
 		return drop.Long
 	}
-	if f.fail.spent(g.now.Mono) >= g.n.lim.PeerFailures { // P-20
+	if g.spent(f) {
 		return drop.MACBudget
 	}
 	r := g.next()
-	r.public, r.echo, r.answers = false, false, nil
-	why := g.check(r, raw)
+	if why := r.Parse(raw); why != drop.None {
+		return why
+	}
+	r.face, r.signal, r.public, r.echo, r.answers = f, signal, false, false, nil
+	g.list = g.list[:len(g.list)+1]
+	g.received[g.unverified], g.frames[g.unverified] = r, &r.Frame
+	if g.unverified++; g.unverified == wire.Together {
+		g.verify()
+	}
+	return drop.None
+}
+
+// spent tells whether too many frames of a face did not verify in this second (P-20).
+func (g *Ingress) spent(f *Face) bool { return f.fail.spent(g.now.Mono) >= g.n.lim.PeerFailures }
+
+// verify verifies the frames that wait for it, and sorts those that are good, in the order in which they came.
+func (g *Ingress) verify() {
+	n, failed := g.unverified, false
+	g.unverified = 0
+	g.v.VerifyTogether(g.frames[:n], g.verdicts[:n])
+	for i, r := range g.received[:n] {
+		why := drop.MACBudget
+		if !failed || !g.spent(r.face) {
+			why = g.verified(r, g.verdicts[i])
+		}
+		if why != drop.None {
+			failed = true
+			r.face.drop(why)
+		}
+	}
+}
+
+// verified takes a frame whose MAC was looked at.
+func (g *Ingress) verified(r *received, v wire.Verdict) drop.Reason {
+	f := r.face
+	why := g.known(r, v)
 	if why == drop.BadMAC || why == drop.UnknownKey {
 		f.fail.spend(g.now.Mono)
 	}
@@ -113,11 +150,9 @@ func (g *Ingress) add(f *Face, raw []byte, signal int16) drop.Reason {
 	if r.public && f.pub.spend(g.now.Mono) > g.n.lim.PublicRate {
 		return drop.PublicRate
 	}
-	r.face, r.signal = f, signal
 	if f.last.Load() != int64(g.now.Mono) {
 		f.last.Store(int64(g.now.Mono))
 	}
-	g.list = g.list[:len(g.list)+1]
 	g.sort(r)
 	return drop.None
 }
@@ -128,6 +163,12 @@ func (g *Ingress) check(r *received, raw []byte) drop.Reason {
 		return why
 	}
 	net, why := g.v.Verify(&r.Frame)
+	return g.known(r, wire.Verdict{Net: net, Why: why})
+}
+
+// known is what follows from a frame's network and MAC: whether it may be under the public key, and whether its name is one.
+func (g *Ingress) known(r *received, v wire.Verdict) drop.Reason {
+	net, why := v.Net, v.Why
 	if why == drop.ForeignNetwork {
 		return why
 	}
@@ -196,7 +237,10 @@ func (g *Ingress) sort(r *received) {
 
 // Run processes the burst.
 func (g *Ingress) Run() {
-	g.count()
+	g.counted()
+	if g.unverified > 0 {
+		g.verify()
+	}
 	timed := g.began != 0
 	if timed {
 		g.timed()

@@ -5,6 +5,7 @@ import (
 	"crypto/cipher"
 	"crypto/subtle"
 	"encoding/binary"
+	"unsafe"
 )
 
 // portable is AES-128 in cipher block chaining from a block of zeros (RFC 4493, 2.4), on the standard library. It keeps no
@@ -36,4 +37,11 @@ func (p *portable) encrypt(blocks []byte, last block) block {
 	subtle.XORBytes(x[:], x[:], p.y[:])
 	p.block.Encrypt(x[:], x[:])
 	return block{binary.LittleEndian.Uint64(x[:8]), binary.LittleEndian.Uint64(x[8:])}
+}
+
+// encryptTogether does the chains one after the other, each over n blocks and a last one.
+func (p *portable) encryptTogether(t *together, n int) {
+	for i := range t.last {
+		t.last[i] = p.encrypt(unsafe.Slice(t.blocks[i], n*aes.BlockSize), t.last[i])
+	}
 }

@@ -30,6 +30,14 @@ func (c *chain) encrypt(blocks []byte, last block) block {
 	return block{lo, hi}
 }
 
+func (c *chain) encryptTogether(t *together, n int) {
+	if c.portable != nil {
+		c.portable.encryptTogether(t, n)
+		return
+	}
+	chainAES4(&c.keys, t, n)
+}
+
 // hasAES asks the processor for AES-NI (CPUID leaf 1, ECX bit 25).
 func hasAES() bool
 
@@ -42,3 +50,8 @@ func expandAES(keys *[11][KeySize]byte, key *[KeySize]byte)
 //
 //go:noescape
 func chainAES(keys *[11][KeySize]byte, blocks *byte, n int, lo, hi uint64) (outLo, outHi uint64)
+
+// chainAES4 does the same for four chains of n blocks each.
+//
+//go:noescape
+func chainAES4(keys *[11][KeySize]byte, t *together, n int)

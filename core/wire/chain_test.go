@@ -86,3 +86,49 @@ func naiveCMAC(key [KeySize]byte) func(msg []byte) [16]byte {
 		return x
 	}
 }
+
+// Frames that are verified together have the verdicts that each has alone: whatever their lengths, keys and networks, and whichever are forged.
+func TestVerifyTogetherIsVerify(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(3, 4))
+	var own, second, other [16]byte
+	fill(rnd, own[:])
+	fill(rnd, second[:])
+	fill(rnd, other[:])
+	ring, err := NewKeyring(Network{Keys: [4]*[16]byte{0: &own, 2: &second}}, Network{NetID: 7, Keys: [4]*[16]byte{&other}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, good := ring.Verifier(), 0
+	for range 5000 {
+		frames := make([]*Frame, rnd.IntN(Together+1))
+		verdicts := make([]Verdict, len(frames))
+		longest := 1 << rnd.IntN(7)
+		for i := range frames {
+			h := Header{Seq: 1, Type: Content, KeyID: 2 * uint8(rnd.IntN(2)), NetID: []uint32{0, 0, 0, 7, 8}[rnd.IntN(5)]}
+			fill(rnd, h.Name[:])
+			payload := make([]byte, rnd.IntN(longest))
+			fill(rnd, payload)
+			raw := h.Append(nil, payload)
+			net, _ := ring.Index(h.NetID)
+			_ = v.Sign(net, raw)
+			if rnd.IntN(4) == 0 {
+				raw[len(raw)-1-rnd.IntN(len(payload)+MACSize)] ^= 1 << rnd.IntN(8)
+			}
+			frames[i] = new(Frame)
+			frames[i].Parse(raw)
+		}
+		v.VerifyTogether(frames, verdicts)
+		for i, f := range frames {
+			net, why := v.Verify(f)
+			if verdicts[i] != (Verdict{net, why}) {
+				t.Fatalf("frame %d of %d, %x: %v together, %v %v alone", i, len(frames), f.Raw, verdicts[i], net, why)
+			}
+			if why == 0 {
+				good++
+			}
+		}
+	}
+	if good < 10000 {
+		t.Errorf("%d good frames: too few to tell", good)
+	}
+}

@@ -114,6 +114,10 @@ type Verifier struct {
 	ring   *Keyring
 	macs   [][NetworkKeys]*CMAC
 	public *CMAC
+
+	todo   [Together]*CMAC // of VerifyTogether: what each frame is verified with, nil once it is
+	bodies [lanes][]byte
+	work   together
 }
 
 // Ring is the keyring that the Verifier was made from.
@@ -122,18 +126,67 @@ func (v *Verifier) Ring() *Keyring { return v.ring }
 // Verify finds the network of a parsed frame and checks its MAC under the key that FCTRL names. It returns
 // drop.ForeignNetwork, drop.UnknownKey or drop.BadMAC; the comparison takes constant time.
 func (v *Verifier) Verify(f *Frame) (net uint8, why drop.Reason) {
+	net, c, why := v.find(f)
+	if why == drop.None && !c.verify(f.Body) {
+		why = drop.BadMAC
+	}
+	return net, why
+}
+
+// find gives a frame's network and what its MAC is made with.
+func (v *Verifier) find(f *Frame) (net uint8, c *CMAC, why drop.Reason) {
 	net, ok := v.ring.Index(f.NetID)
 	if !ok {
-		return 0, drop.ForeignNetwork
+		return 0, nil, drop.ForeignNetwork
 	}
-	c := v.macs[net][f.KeyID]
-	if c == nil {
-		return net, drop.UnknownKey
+	if c = v.macs[net][f.KeyID]; c == nil {
+		return net, nil, drop.UnknownKey
 	}
-	if !c.verify(f.Body) {
-		return net, drop.BadMAC
+	return net, c, drop.None
+}
+
+// Together is how many frames [Verifier.VerifyTogether] takes at most.
+const Together = 16
+
+// Verdict is what Verify gives for a frame.
+type Verdict struct {
+	Net uint8
+	Why drop.Reason
+}
+
+// VerifyTogether is Verify for up to Together frames, each with its verdict in the same place. It is faster where some have the same key and as many
+// blocks of 16 bytes as others: their MACs are made side by side.
+func (v *Verifier) VerifyTogether(frames []*Frame, verdicts []Verdict) {
+	for i, f := range frames {
+		verdicts[i].Net, v.todo[i], verdicts[i].Why = v.find(f)
 	}
-	return net, drop.None
+	for i, f := range frames {
+		c := v.todo[i]
+		if c == nil {
+			continue
+		}
+		var of [lanes]int
+		var good [lanes]bool
+		of[0], v.bodies[0] = i, f.Body
+		n, before := 1, beforeLast(f.Body[:len(f.Body)-MACSize])
+		for j := i + 1; j < len(frames) && n < lanes; j++ {
+			if b := frames[j].Body; v.todo[j] == c && beforeLast(b[:len(b)-MACSize]) == before {
+				v.todo[j], of[n], v.bodies[n] = nil, j, b
+				n++
+			}
+		}
+		if n == 1 {
+			good[0] = c.verify(f.Body)
+		} else {
+			c.verifyTogether(&v.work, &v.bodies, n, &good)
+		}
+		for k := range n {
+			if !good[k] {
+				verdicts[of[k]].Why = drop.BadMAC
+			}
+		}
+	}
+	v.bodies = [lanes][]byte{} // keeps nobody's buffer
 }
 
 // VerifyPublic checks the MAC under the public key, which is tried only when FCTRL names key 0 (P-9; the caller knows
