@@ -13,14 +13,14 @@ type pos uint64
 // gives segments back when they are dropped, so an idle node stays small. A record never spans two segments: a body can be
 // handed out as one slice.
 type recordLog struct {
-	bits        uint // a segment has 1<<bits bytes
-	limit       int  // segments in use, while none is being evicted
+	bits        uint      // a segment has 1<<bits bytes
+	limit       int       // segments in use, while none is being evicted
 	ring        []segment // a power of two of them, at least one more than the limit
 	mask        uint64
 	open        *segment // the one that is written to: segment(head)
-	first, head uint64 // numbers of the oldest and of the open segment
-	spare       []byte // the segment dropped last: taken for the next one
-	used        int    // bytes of records, those of dropped ones included
+	first, head uint64   // numbers of the oldest and of the open segment
+	spare       []byte   // the segment dropped last: taken for the next one
+	used        int      // bytes of records, those of dropped ones included
 }
 
 type segment struct {
