@@ -9,7 +9,7 @@ import (
 	"github.com/zmesh/zmesh/core/wire"
 )
 
-// consult asks the strategy and does what it says; afterwards an entry that nobody works on ends. from is the face that has
+// consult asks the strategy and does what it says, or gathers the Interest to be asked about with others. from is the face that has
 // returned the Interest, or 0.
 func (w *Worker) consult(e *table.Entry, in *table.In, kind EventKind, why wire.ReturnReason, from FaceID) {
 	if kind != TimerDue {
@@ -17,23 +17,39 @@ func (w *Worker) consult(e *table.Entry, in *table.In, kind EventKind, why wire.
 	}
 	needs := w.strategy.Needs(e.Key.Name.Name())
 	e.Needs = uint16(needs.Wants)
-	ev := &w.ev
-	w.eventOf(ev, kind, in)
-	ev.Name, ev.Seq, ev.Reason = e.Key.Name.Name(), e.Key.Seq, why
-	if ev.Face = from; from == 0 {
-		ev.Face = in.Face
+	if kind == InterestIn && w.gathers && needs.Wants&WantTogether != 0 {
+		w.gather(e, in, needs)
+		return
 	}
+	w.settle() // what was gathered comes first
+	ev := &w.ev
+	w.describe(ev, e, in, kind, needs, &w.blank)
+	ev.Reason = why
+	if from != 0 {
+		ev.Face = from
+	}
+	w.cmds = w.consulted(ev)
+	w.keepBlank(ev, e, &w.blank)
+	w.obey(e, in, ev, w.cmds)
+}
+
+// describe makes an event of an asker's Interest. blank is lent to it where no block is kept.
+func (w *Worker) describe(ev *Event, e *table.Entry, in *table.In, kind EventKind, needs Needs, blank *PendingScratch) {
+	w.eventOf(ev, kind, in)
+	ev.Name, ev.Seq, ev.Face = e.Key.Name.Name(), e.Key.Seq, in.Face
 	w.hopsOf(e.Key.Name, ev)
 	for i := range ev.Hops {
 		ev.Hops[i].State |= hopState(e, ev.Hops[i].Face)
 	}
-	w.provide(ev, e.Key.Name, e, needs)
+	w.provide(ev, e.Key.Name, e, needs, blank)
+}
+
+// obey does what the strategy says; afterwards an entry that nobody works on ends.
+func (w *Worker) obey(e *table.Entry, in *table.In, ev *Event, cmds []Command) {
 	w.stale = false
-	w.cmds = w.consulted(ev)
-	w.keepBlank(ev, e)
 	final := wire.ReturnReason(0)
-	for i := range w.cmds[:min(len(w.cmds), MaxCommands)] {
-		switch c := &w.cmds[i]; c.Op {
+	for i := range cmds[:min(len(cmds), MaxCommands)] {
+		switch c := &cmds[i]; c.Op {
 		case SendTo:
 			w.ask(e, in, ev, c.Face)
 		case SendAll, SendFirst:
@@ -92,8 +108,9 @@ func (w *Worker) random() uint32 {
 	return uint32((z ^ z>>27) * 0x94d049bb133111eb >> 32)
 }
 
-// provide adds what the strategy asks for: measurements and its blocks. e is nil where no Interest is pending.
-func (w *Worker) provide(ev *Event, k name.Key, e *table.Entry, needs Needs) {
+// provide adds what the strategy asks for: measurements and its blocks. e is nil where no Interest is pending; blank is lent to one that has
+// no block.
+func (w *Worker) provide(ev *Event, k name.Key, e *table.Entry, needs Needs, blank *PendingScratch) {
 	if needs.Wants&(WantMeasures|WantScratch) == 0 {
 		return
 	}
@@ -105,17 +122,17 @@ func (w *Worker) provide(ev *Event, k name.Key, e *table.Entry, needs Needs) {
 		ev.Route = state.Scratch(needs.Owner)
 		if e != nil {
 			if ev.Pending = w.pit.Scratched(e, needs.Owner); ev.Pending == nil {
-				w.blank = PendingScratch{Owner: needs.Owner}
-				ev.Pending = &w.blank
+				*blank = PendingScratch{Owner: needs.Owner}
+				ev.Pending = blank
 			}
 		}
 	}
 }
 
 // keepBlank gives an Interest a block of its own once a strategy has written to the one that it was lent: most never do.
-func (w *Worker) keepBlank(ev *Event, e *table.Entry) {
-	if ev.Pending == &w.blank && w.blank.Bytes != [table.PendingScratchSize]byte{} {
-		*w.pit.Scratch(e, w.blank.Owner) = w.blank
+func (w *Worker) keepBlank(ev *Event, e *table.Entry, blank *PendingScratch) {
+	if ev.Pending == blank && blank.Bytes != [table.PendingScratchSize]byte{} {
+		*w.pit.Scratch(e, blank.Owner) = *blank
 	}
 }
 
@@ -171,9 +188,9 @@ func (w *Worker) tellContent(r *received, e *table.Entry) {
 			ev.Hops[i].State |= hopState(e, ev.Hops[i].Face)
 		}
 	}
-	w.provide(ev, r.key, e, needs)
+	w.provide(ev, r.key, e, needs, &w.blank)
 	w.cmds = w.consulted(ev)
-	w.keepBlank(ev, e)
+	w.keepBlank(ev, e, &w.blank)
 	for i := range w.cmds[:min(len(w.cmds), MaxCommands)] {
 		if c := &w.cmds[i]; c.Op == Repeat {
 			w.repeatContent(r, c.Delay)

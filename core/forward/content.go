@@ -35,6 +35,7 @@ func (w *Worker) content(r *received) drop.Reason {
 		return drop.Suspect
 	}
 	if out.Epoch {
+		w.settle() // what is released may be what they ask for
 		w.epoch(r, out)
 		a.find(w, r) // what was released has satisfied some who waited
 	}

@@ -70,7 +70,7 @@ func (w *Worker) lookup(r *received, asked wire.Asked, has, replayed bool) drop.
 	if !e.Waiting {
 		w.decide(e, in, fresh, r.TTL)
 	}
-	if e.ID != 0 {
+	if e.ID != 0 && !w.undecided(e) {
 		w.schedule(e)
 	}
 	return drop.None
@@ -214,7 +214,11 @@ func (w *Worker) pend(r *received, asked wire.Asked, has bool, expiry time.Durat
 	}
 	if in = e.In(r.face.id); in == nil {
 		fresh = true
-		if in = w.pit.AddIn(e, r.face.id); in == nil {
+		if in = w.pit.AddIn(e, r.face.id); in == nil { // what is decided may make room
+			w.settle()
+			in = w.pit.AddIn(e, r.face.id)
+		}
+		if in == nil {
 			if len(e.Ins) == 0 {
 				w.removeEntry(e)
 			}

@@ -146,6 +146,8 @@ const (
 	WantFaces                      // FaceChange
 	WantMeasures                   // next hops carry what was measured of them
 	WantScratch                    // blocks by route and by pending Interest
+	_
+	WantTogether // Interests of a burst are put to it together, if it is a Gatherer
 )
 
 // Needs is what a strategy asks for, and who it is: its blocks are kept for the owner, over all versions of it.
@@ -161,6 +163,18 @@ type Strategy interface {
 	// Needs is what the strategy of a name asks for.
 	Needs(name.Name) Needs
 	Decide(ev *Event, out []Command) []Command
+}
+
+// MaxTogether is how many events a [Gatherer] is asked about at once: a full burst of a link.
+const MaxTogether = 64
+
+// Gatherer is a Strategy that can decide on several events in one call, for which [WantTogether] asks. They are InterestIn of different pending
+// Interests that came in one burst.
+type Gatherer interface {
+	Strategy
+	// DecideAll does for each of at most MaxTogether events, one after the other, what Decide does. The commands of events[i] are appended
+	// to out[i], which is as long and has room for MaxCommands in each. Events may share what Route points to.
+	DecideAll(events []Event, out [][]Command)
 }
 
 // Spread is a Strategy that is made of several, by prefix. Within calls fn with a name for each of them that decides on names under p.

@@ -169,7 +169,7 @@ func (w *Worker) upstreams(s *table.Sub) []FaceID {
 			ev.Hops[i].State |= HopTried | HopReturned
 		}
 	}
-	w.provide(ev, s.Key, nil, w.strategy.Needs(ev.Name))
+	w.provide(ev, s.Key, nil, w.strategy.Needs(ev.Name), nil)
 	w.cmds = w.consulted(ev)
 	for _, c := range w.cmds[:min(len(w.cmds), MaxCommands)] {
 		if c.Op > DropRequest {

@@ -62,6 +62,10 @@ type Worker struct {
 	stats  WorkerStats
 	stages stopwatch
 	timed  timedStore
+
+	gatherer Gatherer  // the strategy, if it is one
+	gathers  bool      // Interests of the burst at hand may wait for a decision together
+	gathered *gathered // those that do; nil until some strategy asks for it
 }
 
 // WorkerStats counts what a worker did. Read with [Worker.Stats].
@@ -119,6 +123,7 @@ func newWorker(n *Node, id int) *Worker {
 	if n.cfg.Strategy != nil {
 		w.strategy = n.cfg.Strategy(id)
 	}
+	w.gatherer, _ = w.strategy.(Gatherer)
 	w.wheel.Add(housekeeping, timerHouse, 0)
 	return w
 }
@@ -160,6 +165,7 @@ func (w *Worker) run(now Now, frames []*received) {
 func (w *Worker) frames(now Now, frames []*received) {
 	w.begin(now)
 	if len(frames) > 1 {
+		w.gathers = w.gatherer != nil
 		w.ahead(frames, 0, 2*lookAhead)
 	}
 	for i, r := range frames {
@@ -171,6 +177,8 @@ func (w *Worker) frames(now Now, frames []*received) {
 			w.flush()
 		}
 	}
+	w.gathers = false
+	w.settle()
 	w.flush()
 	w.plan()
 }
@@ -206,6 +214,9 @@ func (w *Worker) begin(now Now) {
 
 func (w *Worker) process(r *received) {
 	var why drop.Reason
+	if g := w.gathered; g != nil && g.n > 0 && g.concerns(r) {
+		w.settle()
+	}
 	if r.face.cfg.Broadcast && w.repeats.frames.Len() > 0 {
 		w.heardAgain(r)
 	}

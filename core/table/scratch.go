@@ -27,21 +27,22 @@ const MaxOwners = 4
 // RouteState is what a worker keeps by route: blocks of strategies, and what was measured of each next hop. It ends with the
 // route. It is made when a strategy first asks for it, and holds no more than MaxOwners blocks and MaxPaths next hops.
 type RouteState struct {
-	blocks []RouteScratch
+	blocks []*RouteScratch
 	paths  []Path
 }
 
-// Scratch gives the block of a strategy, zeroed if it had none. It is valid until the next call.
+// Scratch gives the block of a strategy, zeroed if it had none. What is written there is kept until another strategy needs the place.
 func (s *RouteState) Scratch(owner uint32) *RouteScratch {
-	for i := range s.blocks {
-		if s.blocks[i].Owner == owner {
-			return &s.blocks[i]
+	for _, b := range s.blocks {
+		if b.Owner == owner {
+			return b
 		}
 	}
 	if len(s.blocks) == MaxOwners {
 		copy(s.blocks, s.blocks[1:])
 		s.blocks = s.blocks[:MaxOwners-1]
 	}
-	s.blocks = append(s.blocks, RouteScratch{Owner: owner})
-	return &s.blocks[len(s.blocks)-1]
+	b := &RouteScratch{Owner: owner}
+	s.blocks = append(s.blocks, b)
+	return b
 }

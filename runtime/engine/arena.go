@@ -46,18 +46,18 @@ func readArena(mem api.Memory, at uint32, opt *Options, m *Manifest) (a arena, e
 	}
 	progress := at8(abi.ArenaProgress)
 	a.progress, a.features, a.version = progress.offset, le.Uint64(d[abi.ArenaFeatures:]), le.Uint32(d[abi.ArenaVersion:])
-	return a, a.check(progress, uint64(mem.Size()), opt, m.blocks(a.features))
+	return a, a.check(progress, uint64(mem.Size()), m.needs(a.features, opt))
 }
 
-func (a *arena) check(progress region, memory uint64, opt *Options, blocks int) error {
+func (a *arena) check(progress region, memory uint64, need room) error {
 	list := []struct {
 		name string
 		region
 		least int
 	}{
-		{"input", a.input, max(opt.MinInput, 8)},
-		{"output", a.output, max(opt.MinOutput, abi.OutHead)},
-		{"state", a.state, blocks},
+		{"input", a.input, need.input},
+		{"output", a.output, need.output},
+		{"state", a.state, need.state},
 		{"configuration", a.config, 8},
 		{"progress", progress, 4},
 		{"message", a.message, 0},
@@ -88,14 +88,25 @@ func (a *arena) check(progress region, memory uint64, opt *Options, blocks int) 
 	return nil
 }
 
-// blocks is how many bytes the blocks take that the host keeps for a guest: each instance must have room for them, since what it describes may
-// hang on a clock, on chance or on what it has kept.
-func (m *Manifest) blocks(features uint64) int {
-	switch {
-	case m.Driver != nil:
-		return m.Driver.LinkBlock + abi.DriverItems*m.Driver.PeerBlock
-	case m.Kind == "strategy" && features&abi.FeatureScratch != 0:
-		return abi.ScratchSize
+// room is how many bytes regions have at least.
+type room struct{ input, output, state int }
+
+// needs is the room that a guest's regions must have for what is handed over. Each instance must have it, since what it describes may hang on a clock,
+// on chance or on what it has kept.
+func (m *Manifest) needs(features uint64, opt *Options) room {
+	r := room{input: max(opt.MinInput, 8), output: max(opt.MinOutput, abi.OutHead)}
+	if m.Driver != nil {
+		r.state = m.Driver.LinkBlock + abi.DriverItems*m.Driver.PeerBlock
 	}
-	return 0
+	if m.Kind != "strategy" {
+		return r
+	}
+	if features&abi.FeatureScratch != 0 {
+		r.state = abi.ScratchSize
+	}
+	if features&abi.FeatureBatch != 0 {
+		r.input, r.output = max(r.input, abi.StrategyBatchInput), max(r.output, abi.StrategyBatchOutput)
+		r.state *= abi.StrategyBatch
+	}
+	return r
 }

@@ -180,12 +180,17 @@ func (i *Instance) Call(n int) ([]byte, error) { return i.CallWith(n, 0) }
 
 // CallWith is Call with fuel for so many bytes, too: see [Options.ByteFuel].
 func (i *Instance) CallWith(n, bytes int) ([]byte, error) {
+	return i.CallFor(n, int64(max(n, 1))*i.mod.opt.ItemFuel+int64(bytes)*i.mod.opt.ByteFuel)
+}
+
+// CallFor is Call with so many units of fuel for all items together.
+func (i *Instance) CallFor(n int, units int64) ([]byte, error) {
 	if i.dead {
 		return nil, ErrDead
 	}
 	i.mem.WriteUint32Le(i.arena.progress, abi.ProgressNone)
 	i.stack[0] = uint64(n)
-	i.refuel(int64(max(n, 1))*i.mod.opt.ItemFuel + int64(bytes)*i.mod.opt.ByteFuel)
+	i.refuel(units)
 	err := i.process.CallWithStack(i.ctx, i.stack[:])
 	out, _ := i.mem.Read(i.arena.output.offset, i.arena.output.size)
 	switch {
@@ -199,6 +204,9 @@ func (i *Instance) CallWith(n, bytes int) ([]byte, error) {
 	}
 	return out, i.trap(abi.ExportProcess, i.reached(n), n, err)
 }
+
+// ItemFuel is [Options.ItemFuel], as it holds.
+func (i *Instance) ItemFuel() int64 { return i.mod.opt.ItemFuel }
 
 // HasIdle tells whether the module has an idle hook.
 func (i *Instance) HasIdle() bool { return i.idle != nil }

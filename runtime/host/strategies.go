@@ -53,6 +53,24 @@ func (c *chooser) Decide(ev *forward.Event, out []forward.Command) []forward.Com
 	return c.of(ev.Name).Decide(ev, out)
 }
 
+// DecideAll implements forward.Gatherer: what belongs to one strategy and stands together is put to it together.
+func (c *chooser) DecideAll(events []forward.Event, out [][]forward.Command) {
+	for len(events) > 0 {
+		s, n := c.of(events[0].Name), 1
+		for n < len(events) && c.of(events[n].Name) == s {
+			n++
+		}
+		if g, ok := s.(forward.Gatherer); ok && n > 1 {
+			g.DecideAll(events[:n], out[:n])
+		} else {
+			for k := range events[:n] {
+				out[k] = s.Decide(&events[k], out[k])
+			}
+		}
+		events, out = events[n:], out[n:]
+	}
+}
+
 // Within implements forward.Spread: the strategy of the prefix itself, and those of longer prefixes below it.
 func (c *chooser) Within(p name.Prefix, fn func(name.Name)) {
 	fn(p.Name)

@@ -162,13 +162,13 @@ func TestNeeds(t *testing.T) {
 	if err := m.Load(t.Context(), Spec{Name: "c", Source: handMade(g)}); err == nil || !strings.Contains(err.Error(), "the state region has 152 bytes, want at least 160") {
 		t.Error(err)
 	}
-	for name, want := range map[string]forward.Wants{
+	for name, want := range map[string]forward.Wants{ // besides WantTogether, which all of the Go SDK can
 		"best-route": 0, "multicast": 0, "adaptive": forward.WantMeasures | forward.WantScratch,
 		"self-learning": forward.WantContent | forward.WantMeasures | forward.WantScratch, "weak-signal": forward.WantContent,
 	} {
 		m, _ := manager(t, Options{Interpret: true})
 		load(t, m, "x", builtin(t, name))
-		if got := strategyOf(t, m, "x", 0).Needs(twoHops().Name).Wants; got != want {
+		if got := strategyOf(t, m, "x", 0).Needs(twoHops().Name).Wants; got != want|forward.WantTogether {
 			t.Errorf("%s wants %b, not %b", name, got, want)
 		}
 	}

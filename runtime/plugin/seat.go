@@ -19,6 +19,7 @@ type seat struct {
 	schema   uint64    // of what the host keeps for it
 	memory   uint64    // bytes that it began with
 	began    time.Time // of a call that is measured
+	items    int       // of that call
 	state    atomic.Int32
 	left     chan struct{} // closed by the worker when it leaves a seat that was retired under it
 
@@ -73,15 +74,32 @@ func (s *seat) retire() {
 type place struct {
 	current atomic.Pointer[seat]
 
-	calls, traps, skipped atomic.Uint64
-	fuel, took            histogram // units, and ns, of one call in measured
+	calls, traps, skipped atomic.Uint64 // calls: of items, each for itself
+	fuel, took            histogram     // units, and ns, of one item in measured; of items that are handed over together the mean
 }
 
-// measured is how many calls one is measured of: a look at the clock takes as long as a third of a small decision.
+// measured is how many items one is measured of: a look at the clock takes as long as a third of a small decision.
 const measured = 64
 
-// sit enters the seat that is there; nil: there is none. The caller leaves it with rise.
+// sit enters the seat that is there, for one item; nil: there is none. The caller leaves it with rise.
 func (p *place) sit() *seat {
+	s := p.enter()
+	if s != nil {
+		p.count(s, 1)
+	}
+	return s
+}
+
+// count counts the items that a seat is entered for.
+func (p *place) count(s *seat, items int) {
+	if p.calls.Add(uint64(items))%measured < uint64(items) {
+		s.began, s.items = time.Now(), items
+	}
+	s.crew.plugin.manager.stir()
+}
+
+// enter enters the seat that is there without counting.
+func (p *place) enter() *seat {
 	s := p.current.Load()
 	for s != nil && !s.enter() {
 		if rest := s.resting.Load(); rest != nil && !waitFor(*rest) {
@@ -89,13 +107,6 @@ func (p *place) sit() *seat {
 		}
 		s = p.current.Load() // it was swapped in between: retired only after the next one was there
 	}
-	if s == nil {
-		return nil
-	}
-	if p.calls.Add(1)%measured == 0 {
-		s.began = time.Now()
-	}
-	s.crew.plugin.manager.stir()
 	return s
 }
 
@@ -116,8 +127,8 @@ func waitFor(rest <-chan struct{}) bool {
 // rise leaves a seat.
 func (p *place) rise(s *seat) {
 	if !s.began.IsZero() {
-		p.took.add(uint64(time.Since(s.began)))
-		p.fuel.add(uint64(max(s.instance.Spent(), 0)))
+		p.took.add(uint64(time.Since(s.began)) / uint64(s.items))
+		p.fuel.add(uint64(max(s.instance.Spent(), 0)) / uint64(s.items))
 		s.began = time.Time{}
 	}
 	if s.instance.HasIdle() && p.calls.Load()-s.rested.Load() >= mostCalls && !s.instance.Dead() {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/zmesh/zmesh/runtime/engine"
@@ -81,6 +82,7 @@ type version struct {
 	since   time.Time
 	code    []byte // to bring it up again; nil of one that ships
 	killers killers
+	each    atomic.Int64 // of a strategy: the most fuel that an event has taken, the mean of its call; see most
 }
 
 // stateID is the number of the schema of what the host keeps for a version: equal for all that say so in their manifests, otherwise its own.

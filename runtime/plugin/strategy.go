@@ -29,11 +29,12 @@ func (strategyTrade) options(o *engine.Options) {
 }
 
 // validate makes sure that a strategy can decide at all, on an event of two next hops.
-func (strategyTrade) validate(_ *version, i *engine.Instance) error {
+func (strategyTrade) validate(v *version, i *engine.Instance) error {
 	ev := forward.Event{Seq: 1, InFace: 1, TTL: 7, Hops: []forward.NextHop{{Face: 2, Cost: 1}, {Face: 3, Cost: 2}}}
 	if _, err := consult(i, &ev, nil); err != nil {
 		return fmt.Errorf("it fails the first event: %w", err)
 	}
+	v.took(i.Spent())
 	return nil
 }
 
@@ -113,7 +114,7 @@ func (h *StrategyHolder) Needs(name.Name) forward.Needs {
 }
 
 // strategyWants are the feature bits that are the worker's too; the values are the same.
-const strategyWants = forward.WantContent | forward.WantRoutes | forward.WantFaces | forward.WantMeasures | forward.WantScratch
+const strategyWants = forward.WantContent | forward.WantRoutes | forward.WantFaces | forward.WantMeasures | forward.WantScratch | forward.WantTogether
 
 // Decide implements [forward.Strategy].
 func (h *StrategyHolder) Decide(ev *forward.Event, out []forward.Command) []forward.Command {
@@ -154,22 +155,30 @@ func inputKey(ev *forward.Event) uint64 {
 // decide hands an event to the instance. Blocks that another schema has written are converted first, or cleared. What the plugin writes
 // to them counts only if it has an answer.
 func (s *seat) decide(ev *forward.Event, out []forward.Command) ([]forward.Command, error) {
+	if err := s.prepare(ev); err != nil {
+		return out, err
+	}
+	return consult(s.instance, ev, out)
+}
+
+// prepare makes the blocks of an event this version's.
+func (s *seat) prepare(ev *forward.Event) error {
 	if s.features&abi.FeatureScratch == 0 {
-		return consult(s.instance, ev, out)
+		return nil
 	}
 	if r := ev.Route; r != nil && r.Schema != s.schema {
 		if err := s.adopt(0, r.Schema, r.Bytes[:]); err != nil {
-			return out, err
+			return err
 		}
 		r.Schema = s.schema
 	}
 	if p := ev.Pending; p != nil && p.Schema != s.schema {
 		if err := s.adopt(1, p.Schema, p.Bytes[:]); err != nil {
-			return out, err
+			return err
 		}
 		p.Schema = s.schema
 	}
-	return consult(s.instance, ev, out)
+	return nil
 }
 
 // adopt makes a block of another schema one of this version's: the plugin converts it, or it is cleared. 0 is the schema of a block that
@@ -215,37 +224,53 @@ var (
 // consult hands one event to an instance and appends its commands to out. The blocks of the event are changed only if it has an answer.
 func consult(i *engine.Instance, ev *forward.Event, out []forward.Command) ([]forward.Command, error) {
 	state := i.State()
-	writeEvent(i.Input(), ev, state)
+	writeEvent(i.Input(), ev, facts(ev, state, false))
 	b, err := i.Call(1)
 	if err != nil {
 		return out, err
 	}
-	item, _, ok := engine.NextItem(b)
-	if !ok {
-		return out, i.Fail(0, 1, errOutput)
-	}
-	status, n := binary.LittleEndian.Uint16(item[abi.OutStatus:]), int(binary.LittleEndian.Uint16(item[abi.OutCount:]))
-	switch {
-	case status == abi.StatusFailed:
-		return out, errFailed
-	case status != abi.StatusOK:
-		return out, i.Fail(0, 1, errOutput)
-	case n > i.MaxOutput():
-		return out, i.Fail(0, 1, engine.ErrOutput)
-	case n > 0:
-		if out, ok = readCommands(item[abi.OutHead:], n, out); !ok {
-			return out, i.Fail(0, 1, errCommand)
-		}
+	if out, _, err = readAnswer(b, i.MaxOutput(), out); err != nil {
+		return out, blame(i, 0, 1, err)
 	}
 	if len(state) >= abi.ScratchSize {
-		keep(ev, i.State())
+		keep(ev, i.State(), false)
 	}
 	return out, nil
 }
 
-// keep takes over what the plugin has written to its blocks.
-func keep(ev *forward.Event, state []byte) {
-	if ev.Route != nil {
+// blame ends an instance for what is wrong with its answer to item k of n. That there is none is not wrong.
+func blame(i *engine.Instance, k, n int, err error) error {
+	if errors.Is(err, errFailed) {
+		return err
+	}
+	return i.Fail(k, n, err)
+}
+
+// readAnswer takes the answer apart that b begins with, of at most so many commands, and gives what follows it.
+func readAnswer(b []byte, most int, out []forward.Command) (_ []forward.Command, rest []byte, _ error) {
+	item, rest, ok := engine.NextItem(b)
+	if !ok {
+		return out, nil, errOutput
+	}
+	status, count := binary.LittleEndian.Uint16(item[abi.OutStatus:]), int(binary.LittleEndian.Uint16(item[abi.OutCount:]))
+	switch {
+	case status == abi.StatusFailed:
+		return out, rest, errFailed
+	case status != abi.StatusOK:
+		return out, rest, errOutput
+	case count > most:
+		return out, rest, engine.ErrOutput
+	case count > 0:
+		if out, ok = readCommands(item[abi.OutHead:], count, out); !ok {
+			return out, rest, errCommand
+		}
+	}
+	return out, rest, nil
+}
+
+// keep takes over what the plugin has written to an event's blocks. shared: another event has the route's.
+func keep(ev *forward.Event, state []byte, shared bool) {
+	if ev.Route != nil && !shared {
 		ev.Route.Bytes = [abi.ScratchRoute]byte(state)
 	}
 	if ev.Pending != nil {
@@ -253,9 +278,9 @@ func keep(ev *forward.Event, state []byte) {
 	}
 }
 
-// writeEvent writes the one item of a strategy's batch, see abi.EventFixed, and the blocks that belong to it. The region has room: the
-// engine has checked it. Words are put together here, because each store costs.
-func writeEvent(in []byte, ev *forward.Event, state []byte) {
+// writeEvent writes an item of a strategy's batch, see abi.EventFixed, and gives its size. is are its facts, and in the bits above them the item
+// that it shares the route's block with. The region has room: the engine has checked it. Words are put together here, because each store costs.
+func writeEvent(in []byte, ev *forward.Event, is uint64) int {
 	le := binary.LittleEndian
 	hops := ev.Hops[:min(len(ev.Hops), abi.MaxHops)]
 	size := abi.EventFixed + abi.HopSize*len(hops)
@@ -268,17 +293,19 @@ func writeEvent(in []byte, ev *forward.Event, state []byte) {
 	le.PutUint64(in[abi.EventExpiry:], uint64(ev.Expiry))
 	le.PutUint64(in[abi.EventLength:], uint64(ev.Length)|uint64(ev.Type)<<16|uint64(ev.FHDR)<<24|uint64(ev.KeyID)<<32|uint64(ev.InKind)<<40|uint64(uint16(ev.Signal))<<48)
 	le.PutUint64(in[abi.EventFace:], uint64(ev.Face)|uint64(ev.Random)<<32)
-	le.PutUint64(in[abi.EventPrefix:], uint64(ev.Prefix)|facts(ev, state)<<8)
+	le.PutUint64(in[abi.EventPrefix:], uint64(ev.Prefix)|is<<8)
 	for k := range hops {
 		h, b := &hops[k], in[abi.EventFixed+k*abi.HopSize:][:abi.HopSize]
 		le.PutUint64(b, uint64(h.Face)|uint64(h.Cost)<<32|uint64(h.State)<<48)
 		le.PutUint64(b[abi.HopRTT:], uint64(h.RTT)|uint64(h.Var)<<32)
 		le.PutUint64(b[abi.HopSilent:], uint64(h.Silent)|uint64(h.Loss)<<32|uint64(h.Queue)<<48)
 	}
+	return size
 }
 
-// facts writes the blocks of an event into the state region, zeros where there is none, and says what there is.
-func facts(ev *forward.Event, state []byte) (is uint64) {
+// facts writes the blocks of an event into its place in the state region, zeros where there is none, and says what there is. shared: the route's is
+// another event's, and stands there.
+func facts(ev *forward.Event, state []byte, shared bool) (is uint64) {
 	if ev.Up {
 		is = abi.FactUp
 	}
@@ -286,10 +313,13 @@ func facts(ev *forward.Event, state []byte) (is uint64) {
 		return is
 	}
 	state = state[:abi.ScratchSize]
-	if ev.Route != nil {
+	switch {
+	case shared:
+		is |= abi.FactRoute
+	case ev.Route != nil:
 		is |= abi.FactRoute
 		copy(state, ev.Route.Bytes[:])
-	} else {
+	default:
 		clear(state[:abi.ScratchRoute])
 	}
 	if ev.Pending != nil {

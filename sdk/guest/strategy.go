@@ -39,7 +39,8 @@ type Event struct {
 	Random   uint32 // 32 bits, others at each event and in each node
 	Prefix   uint8  // of a route or face change: the length of the prefix
 	facts    uint8
-	_        [6]byte
+	shares   uint16 // item of the batch that has the route's block
+	_        [4]byte
 }
 
 // Hop is a face that may be used. Only faces that are up are shown. What was measured is 0 for a strategy that does not ask for it.
@@ -135,11 +136,10 @@ type Migrator interface {
 // ServeStrategy registers the module's strategy. Call it from init.
 func ServeStrategy(s Strategy) { served = newStrategyPlugin(s) }
 
-// The regions of a strategy: far more than one batch needs.
+// The regions of a strategy: more than a full batch needs, so that later fields have room.
 const (
-	strategyInput  = 2 * abi.StrategyInput
-	strategyOutput = 2 * abi.StrategyOutput
-	strategyBatch  = 8 // items whose blocks have room
+	strategyInput  = abi.StrategyBatchInput + 2048
+	strategyOutput = abi.StrategyBatchOutput + 2048
 )
 
 // strategyPlugin keeps everything that a decision needs, so that none allocates.
@@ -152,15 +152,15 @@ type strategyPlugin struct {
 	event    Event                               // which in wasm the input begins in: see input
 	in       [strategyInput / 8]uint64
 	out      [strategyOutput / 8]uint64
-	kept     [strategyBatch * abi.ScratchSize / 8]uint64
-	read     Event            // of a batch, or where the input is of another layout
+	kept     [abi.StrategyBatchState / 8]uint64
+	read     Event            // of a batch, and where the input is of another layout
 	hops     [abi.MaxHops]Hop // of read, likewise
 }
 
 func newStrategyPlugin(s Strategy) *strategyPlugin {
-	p := &strategyPlugin{strategy: s}
+	p := &strategyPlugin{strategy: s, needs: abi.FeatureBatch}
 	if n, ok := s.(Needy); ok {
-		p.needs = n.Needs() &^ abi.FeatureMigrate
+		p.needs |= n.Needs() &^ abi.FeatureMigrate
 	}
 	if m, ok := s.(Migrator); ok {
 		p.migrator = m
@@ -168,19 +168,19 @@ func newStrategyPlugin(s Strategy) *strategyPlugin {
 	}
 	if state := p.state(); state != nil {
 		for facts := range p.blocks {
-			p.blocks[facts].route, p.blocks[facts].pending = blocksIn(state, uint8(facts))
+			p.blocks[facts].route, p.blocks[facts].pending = blocksIn(state, 0, uint8(facts), 0)
 		}
 	}
 	return p
 }
 
-// blocksIn gives the blocks of an event by its facts.
-func blocksIn(state []byte, facts uint8) (route, pending Scratch) {
+// blocksIn gives the blocks of item i of a batch by its facts, and by which item has the route's.
+func blocksIn(state []byte, i int, facts uint8, shares int) (route, pending Scratch) {
 	if facts&abi.FactRoute != 0 {
-		route = Scratch(state[:abi.ScratchRoute])
+		route = Scratch(state[shares*abi.ScratchSize:][:abi.ScratchRoute])
 	}
 	if facts&abi.FactPending != 0 {
-		pending = Scratch(state[abi.ScratchRoute:abi.ScratchSize])
+		pending = Scratch(state[i*abi.ScratchSize:][abi.ScratchRoute:abi.ScratchSize])
 	}
 	return route, pending
 }
@@ -202,8 +202,11 @@ func (p *strategyPlugin) configure(v Values) error { return p.strategy.Configure
 // nanoseconds in what the compiler makes for wasm, so that this way has few.
 func (p *strategyPlugin) process(n uint32) uint32 {
 	e := &p.event
-	if n != 1 || !inPlace || e.fixed != abi.EventFixed || e.hopSize != abi.HopSize || e.hopCount > abi.MaxHops {
+	if !inPlace || e.fixed != abi.EventFixed || e.hopSize != abi.HopSize || e.hopCount > abi.MaxHops {
 		return p.batch(n)
+	}
+	if n != 1 {
+		return p.together(int(min(n, abi.StrategyBatch)))
 	}
 	progressWord[0] = 0
 	blocks := &p.blocks[e.facts&(abi.FactRoute|abi.FactPending)]
@@ -213,68 +216,6 @@ func (p *strategyPlugin) process(n uint32) uint32 {
 	p.strategy.Decide(e, &p.commands)
 	head(bytesOf(p.out[:]), abi.OutHead+p.commands.n*abi.CommandSize, abi.StatusOK, p.commands.n)
 	return 1
-}
-
-// batch works on items of any kind.
-func (p *strategyPlugin) batch(n uint32) uint32 {
-	in, out := p.regions()
-	state, e := p.state(), &p.read
-	for i := range n {
-		progressWord[0] = uint64(i)
-		item := itemAt(in)
-		if item == nil || len(out) < abi.OutHead+abi.MaxCommands*abi.CommandSize {
-			return i
-		}
-		in = in[len(item):]
-		if len(item) < abi.EventFixed {
-			out = p.other(item, state, out)
-			continue
-		}
-		e.readFixed(item[:abi.EventFixed])
-		e.Up = e.facts&abi.FactUp != 0
-		if len(state) >= abi.ScratchSize {
-			e.Route, e.Pending = blocksIn(state, e.facts)
-			state = state[abi.ScratchSize:]
-		}
-		fixed, hopSize, hops := int(e.fixed), int(e.hopSize), int(e.hopCount)
-		if hops > abi.MaxHops || hopSize < abi.HopSize || fixed < abi.EventFixed || fixed+hops*hopSize > len(item) {
-			head(out, abi.OutHead, abi.StatusFailed, 0)
-			out = out[abi.OutHead:]
-			continue
-		}
-		if e.Hops = hopsIn(item, fixed, hopSize, hops); e.Hops == nil && hops > 0 {
-			p.copyHops(item[fixed:], hopSize, hops)
-		}
-		e.tidy()
-		p.commands = Commands{out: (*commandRoom)(unsafe.Pointer(&out[abi.OutHead]))}
-		p.strategy.Decide(e, &p.commands)
-		size := abi.OutHead + p.commands.n*abi.CommandSize
-		head(out, size, abi.StatusOK, p.commands.n)
-		out = out[size:]
-	}
-	return n
-}
-
-// other does with an item what is no event: a block that is to be converted.
-func (p *strategyPlugin) other(item, state, out []byte) []byte {
-	status := abi.StatusFailed
-	if p.migrate(item, state) {
-		status = abi.StatusOK
-	}
-	head(out, abi.OutHead, status, 0)
-	return out[abi.OutHead:]
-}
-
-// copyHops reads next hops that are larger than here, or natively.
-func (p *strategyPlugin) copyHops(b []byte, size, n int) {
-	for i := range n {
-		h := b[i*size:]
-		p.hops[i] = Hop{
-			Face: get32(h, abi.HopFace), Cost: get16(h, abi.HopCost), State: get16(h, abi.HopState), RTT: get32(h, abi.HopRTT),
-			Var: get32(h, abi.HopVar), Silent: get32(h, abi.HopSilent), Loss: get16(h, abi.HopLoss), Queue: get16(h, abi.HopQueue),
-		}
-	}
-	p.read.Hops = p.hops[:n]
 }
 
 // migrate converts a block of another schema.

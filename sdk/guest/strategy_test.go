@@ -112,22 +112,26 @@ func TestEventIsLaidOutLikeItsItem(t *testing.T) {
 	}
 }
 
-// Each item of a batch has blocks of its own, and only those that the host says are there.
+// Each item of a batch has blocks of its own, or that of a route which was there before, and only those that the host says are there.
 func TestBlocks(t *testing.T) {
 	p := newStrategyPlugin(&keeper{})
 	in, _ := p.regions()
 	state := p.state()
 	items := in
-	for _, facts := range []byte{abi.FactRoute | abi.FactPending, 0, abi.FactPending} {
+	for i, facts := range []byte{abi.FactRoute | abi.FactPending, 0, abi.FactPending, abi.FactRoute, abi.FactRoute, abi.FactRoute} {
 		b := event(abi.EventFixed, abi.HopSize)
 		b[abi.EventFacts] = facts
+		b[abi.EventShares] = []byte{0, 0, 0, 0, 4, 6}[i]
 		copy(items, b)
 		items = items[len(b):]
 	}
 	state[4] = 41
-	p.process(3)
+	if n := p.process(6); n != 6 {
+		t.Fatalf("%d items of 6", n)
+	}
 	at := func(i int) Scratch { return Scratch(state[i*abi.ScratchSize:]) }
-	if at(0).Uint32(4) != 42 || at(0).Int64(abi.ScratchRoute+56) != -1 {
+	if at(0).Uint32(4) != 43 || // by the fourth too
+		at(0).Int64(abi.ScratchRoute+56) != -1 {
 		t.Errorf("the first item's: %d, %d", at(0).Uint32(4), at(0).Int64(abi.ScratchRoute+56))
 	}
 	if at(1).Uint32(4) != 0 || at(1).Int64(abi.ScratchRoute+56) != 0 {
@@ -135,6 +139,9 @@ func TestBlocks(t *testing.T) {
 	}
 	if at(2).Uint32(4) != 0 || at(2).Int64(abi.ScratchRoute+56) != -1 {
 		t.Error("the third item's")
+	}
+	if at(3).Uint32(4) != 0 || at(4).Uint32(4) != 1 || at(5).Uint32(4)+at(6).Uint32(4) != 0 {
+		t.Error("one that shares a block, one that has its own, and one that would share one behind it")
 	}
 }
 
@@ -173,10 +180,10 @@ func TestMigrate(t *testing.T) {
 			t.Errorf("%s: % x", name, state[:8])
 		}
 	}
-	if n := newStrategyPlugin(&keeper{}).features(); n != abi.FeatureScratch|abi.FeatureMeasures|abi.FeatureMigrate {
+	if n := newStrategyPlugin(&keeper{}).features(); n != abi.FeatureScratch|abi.FeatureMeasures|abi.FeatureMigrate|abi.FeatureBatch {
 		t.Errorf("features %#x", n)
 	}
-	if n := newStrategyPlugin(echo{}).features(); n != 0 {
+	if n := newStrategyPlugin(echo{}).features(); n != abi.FeatureBatch {
 		t.Errorf("features %#x of a strategy that asks for nothing", n)
 	}
 }

@@ -43,8 +43,8 @@ func (e *Event) readFixed(in []byte) {
 	e.Length, e.Signal = get16(in, abi.EventLength), int16(get16(in, abi.EventSignal))
 	e.Type, e.FHDR, e.KeyID, e.InKind = in[abi.EventType], in[abi.EventFHDR], in[abi.EventKeyID], in[abi.EventInKind]
 	e.Face, e.Random = get32(in, abi.EventFace), get32(in, abi.EventRandom)
-	e.Prefix, e.facts = in[abi.EventPrefix], in[abi.EventFacts]
+	e.Prefix, e.facts, e.shares = in[abi.EventPrefix], in[abi.EventFacts], get16(in, abi.EventShares)
 }
 
 // tidy leaves nothing in an event that its reader cannot name, so that tests may compare events.
-func (e *Event) tidy() { e.size, e.fixed, e.hopSize, e.hopCount, e.facts = 0, 0, 0, 0, 0 }
+func (e *Event) tidy() { e.size, e.fixed, e.hopSize, e.hopCount, e.facts, e.shares = 0, 0, 0, 0, 0, 0 }

@@ -31,7 +31,8 @@ const (
 //	60      4     random bits, others at each event and node
 //	64      1     length of the prefix (RouteChange, FaceChange)
 //	65      1     facts, bits below
-//	66      6     0
+//	66      2     item of the batch whose route's block is this one's too: its own index, or that of the first of its route. 0 of an event alone
+//	68      4     0
 //	72            next hops, sorted by cost, the producer's face first:
 //	        4       face
 //	        2       cost
@@ -62,6 +63,7 @@ const (
 	EventRandom   = 60
 	EventPrefix   = 64
 	EventFacts    = 65
+	EventShares   = 66
 	EventFixed    = 72
 
 	HopFace   = 0
@@ -122,7 +124,7 @@ const (
 
 // Blocks that the host keeps for a strategy. For item i of a batch they stand in the state region from i × ScratchSize on: the
 // route's, then the pending Interest's. The host writes both before a call, zeros where there is none, and keeps what stands there
-// after it, unless the plugin trapped. A batch has no more items than the region has room for.
+// after it, unless the plugin trapped. Items of one route have one block, where the first of them has it: see EventShares.
 const (
 	ScratchRoute   = 96
 	ScratchPending = 64
@@ -137,8 +139,18 @@ const (
 	FeatureMeasures = 1 << 3 // next hops carry what was measured of them
 	FeatureScratch  = 1 << 4 // the host keeps blocks for it, typed by the manifest's state
 	FeatureMigrate  = 1 << 5 // it can be asked to convert a block of another schema: MigrateState
+	FeatureBatch    = 1 << 6 // it takes batches of InterestIn, and its regions have room for them; without it an event is alone
 
-	StrategyFeatures = 1<<6 - 1
+	StrategyFeatures = 1<<7 - 1
+)
+
+// StrategyBatch is how many events a batch has at most. The others are what a strategy's regions have at least if it relies on FeatureBatch,
+// the last one only with FeatureScratch too.
+const (
+	StrategyBatch       = 64
+	StrategyBatchInput  = StrategyBatch * (EventFixed + MaxHops*HopSize)
+	StrategyBatchOutput = StrategyBatch * (OutHead + MaxCommands*CommandSize)
+	StrategyBatchState  = StrategyBatch * ScratchSize
 )
 
 // MigrateState is the kind of an item that is no event: the block of a version with another schema is to be converted. It stands in

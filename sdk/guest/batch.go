@@ -1,0 +1,105 @@
+package guest
+
+import (
+	"unsafe"
+
+	"github.com/zmesh/zmesh/sdk/guest/abi"
+)
+
+// together decides on a batch as it stands in the input, whose first event is laid out as here: so are the others, and what is not is damaged. It gives
+// how many items it did. Like process it makes few calls, and it copies an event word by word, because to copy memory is a call in wasm.
+func (p *strategyPlugin) together(n int) uint32 {
+	in, out := unsafe.Pointer(&p.event.size), unsafe.Pointer(&p.out)
+	e, do := &p.read, &p.commands
+	for i := range n {
+		item := (*[abi.EventFixed / 8]uint64)(in)
+		to := (*[abi.EventFixed / 8]uint64)(unsafe.Pointer(&e.size))
+		to[0], to[1], to[2], to[3], to[4], to[5], to[6], to[7], to[8] = item[0], item[1], item[2], item[3], item[4], item[5], item[6], item[7], item[8]
+		progressWord[0] = uint64(i)
+		if e.fixed != abi.EventFixed || e.hopSize != abi.HopSize || e.hopCount > abi.MaxHops || e.size != abi.EventFixed+abi.HopSize*uint32(e.hopCount) || int(e.shares) > i {
+			return uint32(i)
+		}
+		e.Hops = (*[abi.MaxHops]Hop)(unsafe.Add(in, abi.EventFixed))[:e.hopCount]
+		e.Up = e.facts&abi.FactUp != 0
+		if e.facts&abi.FactRoute != 0 {
+			e.Route = (*[abi.ScratchRoute]byte)(unsafe.Pointer(&p.kept[int(e.shares)*(abi.ScratchSize/8)]))[:]
+		} else {
+			e.Route = nil
+		}
+		if e.facts&abi.FactPending != 0 {
+			e.Pending = (*[abi.ScratchPending]byte)(unsafe.Pointer(&p.kept[i*(abi.ScratchSize/8)+abi.ScratchRoute/8]))[:]
+		} else {
+			e.Pending = nil
+		}
+		do.n, do.out = 0, (*commandRoom)(unsafe.Add(out, abi.OutHead))
+		p.strategy.Decide(e, do)
+		size := abi.OutHead + do.n*abi.CommandSize
+		*(*[3]uint64)(out) = [3]uint64{uint64(size) | uint64(do.n)<<48}
+		in, out = unsafe.Add(in, e.size), unsafe.Add(out, size)
+	}
+	return uint32(n)
+}
+
+// batch works on items of any kind.
+func (p *strategyPlugin) batch(n uint32) uint32 {
+	in, out := p.regions()
+	state, e := p.state(), &p.read
+	for i := range int(n) {
+		progressWord[0] = uint64(i)
+		item := itemAt(in)
+		if item == nil || len(out) < abi.OutHead+abi.MaxCommands*abi.CommandSize {
+			return uint32(i)
+		}
+		in = in[len(item):]
+		if len(item) < abi.EventFixed {
+			out = p.other(item, state, out)
+			continue
+		}
+		e.readFixed(item[:abi.EventFixed])
+		e.Up = e.facts&abi.FactUp != 0
+		fixed, hopSize, hops, shares := int(e.fixed), int(e.hopSize), int(e.hopCount), int(e.shares)
+		if hops > abi.MaxHops || hopSize < abi.HopSize || fixed < abi.EventFixed || fixed+hops*hopSize > len(item) || shares > i {
+			head(out, abi.OutHead, abi.StatusFailed, 0)
+			out = out[abi.OutHead:]
+			continue
+		}
+		if len(state) > 0 {
+			if len(state) < (i+1)*abi.ScratchSize {
+				return uint32(i)
+			}
+			e.Route, e.Pending = blocksIn(state, i, e.facts, shares)
+		}
+		if e.Hops = hopsIn(item, fixed, hopSize, hops); e.Hops == nil && hops > 0 {
+			p.copyHops(item[fixed:], hopSize, hops)
+		}
+		e.tidy()
+		p.commands = Commands{out: (*commandRoom)(unsafe.Pointer(&out[abi.OutHead]))}
+		p.strategy.Decide(e, &p.commands)
+		size := abi.OutHead + p.commands.n*abi.CommandSize
+		head(out, size, abi.StatusOK, p.commands.n)
+		out = out[size:]
+	}
+	return n
+}
+
+// other does with an item what is no event: a block that is to be converted.
+func (p *strategyPlugin) other(item, state, out []byte) []byte {
+	status := abi.StatusFailed
+	if p.migrate(item, state) {
+		status = abi.StatusOK
+	}
+	head(out, abi.OutHead, status, 0)
+	return out[abi.OutHead:]
+}
+
+// copyHops reads next hops that are larger than here, or natively.
+func (p *strategyPlugin) copyHops(b []byte, size, n int) {
+	for i := range n {
+		h := b[i*size:]
+		p.hops[i] = Hop{
+			Face: get32(h, abi.HopFace), Cost: get16(h, abi.HopCost), State: get16(h, abi.HopState), RTT: get32(h, abi.HopRTT),
+			Var: get32(h, abi.HopVar), Silent: get32(h, abi.HopSilent), Loss: get16(h, abi.HopLoss), Queue: get16(h, abi.HopQueue),
+		}
+	}
+	p.read.Hops = p.hops[:n]
+}
