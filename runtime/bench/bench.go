@@ -54,7 +54,7 @@ type bench struct {
 // start makes everything that is measured: forwarders first, the raw servers last.
 func (b *bench) start(ctx context.Context) error {
 	if b.To.IsValid() {
-		return b.add(ctx, "zmesh", b.GSO, func(t *target) error {
+		return b.add(ctx, "zmesh", both(b.GSO), func(t *target) error {
 			t.at = b.To
 			if b.CPU != nil {
 				t.cpuAt = func() (time.Duration, error) { return b.CPU(ctx) }
@@ -71,7 +71,7 @@ func (b *bench) start(ctx context.Context) error {
 			if len(b.Durability) > 1 {
 				label += ", " + d
 			}
-			if err := b.add(ctx, label, b.GSO, func(t *target) error { return t.startForwarder(ctx, b.Options, s, d) }); err != nil {
+			if err := b.add(ctx, label, both(b.GSO), func(t *target) error { return t.startForwarder(ctx, b.Options, s, d) }); err != nil {
 				return err
 			}
 		}
@@ -84,7 +84,7 @@ func (b *bench) start(ctx context.Context) error {
 		second = Offload
 	}
 	for _, calls := range []string{Batched, second} { // what everything is compared with comes first
-		err := b.add(ctx, "raw, "+calls, calls == Offload, func(t *target) error { return t.startRaw(ctx, b.Options, calls) })
+		err := b.add(ctx, "raw, "+calls, both(calls == Offload), func(t *target) error { return t.startRaw(ctx, b.Options, calls) })
 		if err != nil {
 			return err
 		}
@@ -92,7 +92,7 @@ func (b *bench) start(ctx context.Context) error {
 	return nil
 }
 
-func (b *bench) add(ctx context.Context, label string, gso bool, begin func(*target) error) error {
+func (b *bench) add(ctx context.Context, label string, with offload, begin func(*target) error) error {
 	b.Progress("start "+label, 0)
 	ring := b.Ring
 	if ring == nil {
@@ -101,7 +101,7 @@ func (b *bench) add(ctx context.Context, label string, gso bool, begin func(*tar
 	t := &target{label: label, scenario: b.Scenario, maker: newMaker(ring, b.Payload)}
 	b.targets = append(b.targets, t)
 	remote, v6 := b.To.IsValid() && !b.To.Addr().IsLoopback(), b.To.IsValid() && b.To.Addr().Is6()
-	if err := t.openSockets(gso, b.faces(), !remote, v6); err != nil {
+	if err := t.openSockets(with, b.faces(), !remote, v6); err != nil {
 		return err
 	}
 	if err := begin(t); err != nil {

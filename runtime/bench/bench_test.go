@@ -123,7 +123,7 @@ func TestAnswersAreVerified(t *testing.T) {
 	}
 	o.setDefaults()
 	tg := &target{label: "peer", scenario: Hit, at: p.at(), maker: newMaker(ownRing(), 100)}
-	if err := tg.openSockets(false, 1, true, false); err != nil {
+	if err := tg.openSockets(offload{}, 1, true, false); err != nil {
 		t.Fatal(err)
 	}
 	defer tg.close()
@@ -143,7 +143,7 @@ func TestAnswersAreVerified(t *testing.T) {
 func TestNobodyThere(t *testing.T) {
 	p := newPeer(t, peer{honest: 1, drop: 1})
 	tg := &target{label: "peer", scenario: Hit, at: p.at(), maker: newMaker(ownRing(), 100)}
-	if err := tg.openSockets(false, 1, true, false); err != nil {
+	if err := tg.openSockets(offload{}, 1, true, false); err != nil {
 		t.Fatal(err)
 	}
 	defer tg.close()
@@ -257,7 +257,7 @@ func TestRaw(t *testing.T) {
 				}
 				o.setDefaults()
 				tg := &target{label: calls, scenario: scenario, maker: newMaker(ownRing(), o.Payload)}
-				if err := tg.openSockets(calls == Offload, o.faces(), true, false); err != nil {
+				if err := tg.openSockets(both(calls == Offload), o.faces(), true, false); err != nil {
 					t.Fatal(err)
 				}
 				defer tg.close()

@@ -59,6 +59,7 @@ type maker struct {
 	netID   uint32
 	key     uint8
 	payload []byte
+	lengths int // 0 or 1: payloads are all as long; else a hit's is up to so many bytes less one shorter, as its name says
 }
 
 func newMaker(ring *wire.Keyring, payload int) *maker {
@@ -95,6 +96,15 @@ func (m *maker) interest(dst []byte, n name.Name, seq uint32, at int64) []byte {
 	return m.sign(dst, wire.Header{Name: n, Seq: seq, Type: wire.Interest}, asked[:])
 }
 
+// stored appends the content that a hit is answered with.
+func (m *maker) stored(dst []byte, k uint64) []byte {
+	shorter := uint64(0)
+	if m.lengths > 1 {
+		shorter = uint64(m.lengths) - 1 - k%uint64(m.lengths)
+	}
+	return m.sign(dst, wire.Header{Name: nameOf(classHit, k), Seq: 1, Type: wire.Content}, m.payload[:len(m.payload)-int(shorter)])
+}
+
 func (m *maker) content(dst []byte, n name.Name, seq uint32) []byte {
 	return m.sign(dst, wire.Header{Name: n, Seq: seq, Type: wire.Content}, m.payload)
 }
@@ -118,7 +128,7 @@ func (m *maker) verify(raw []byte) error {
 	if _, why := m.v.Verify(&f); why != 0 {
 		return fmt.Errorf("an answer does not verify: %s", why)
 	}
-	if len(f.Payload) != len(m.payload) {
+	if n := len(f.Payload); n > len(m.payload) || n < len(m.payload)+1-max(m.lengths, 1) {
 		return fmt.Errorf("an answer has %d bytes of payload, not %d", len(f.Payload), len(m.payload))
 	}
 	return nil

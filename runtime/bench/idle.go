@@ -13,7 +13,7 @@ func runIdle(ctx context.Context, o *Options) (rep *Report, err error) {
 	o.extraPlugins = idlePlugins[1:]
 	b := &bench{Options: o}
 	t := &target{label: "zmesh", scenario: Idle, maker: newMaker(ownRing(), o.Payload)}
-	if err := t.openSockets(false, 1, true, false); err != nil {
+	if err := t.openSockets(offload{}, 1, true, false); err != nil {
 		return nil, err
 	}
 	if err := t.startForwarder(ctx, o, idlePlugins[0], o.Durability[0]); err != nil {

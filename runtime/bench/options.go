@@ -70,6 +70,8 @@ func (o *Options) window() int {
 		return 4
 	case o.GSO:
 		return 2048
+	case o.Scenario == Overload:
+		return 1024
 	}
 	return 256
 }

@@ -24,7 +24,7 @@ type datagram struct {
 // socket cannot be made here.
 type socket struct{ local netip.AddrPort }
 
-func openSocket(netip.AddrPort, bool) (*socket, error)            { return nil, errLinux }
+func openSocket(netip.AddrPort, offload) (*socket, error)         { return nil, errLinux }
 func rawSockaddr(netip.AddrPort) *sockaddr                        { return nil }
 func (*socket) close()                                            {}
 func (*socket) connect(netip.AddrPort) error                      { return errLinux }

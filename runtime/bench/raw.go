@@ -26,6 +26,11 @@ type RawOptions struct {
 	Producer netip.AddrPort
 }
 
+// offload is what a socket does in messages of many datagrams: send them (UDP_SEGMENT), receive them (UDP_GRO).
+type offload struct{ sends, receives bool }
+
+func both(wanted bool) offload { return offload{wanted, wanted} }
+
 // raw moves datagrams as a forwarder would, and does nothing else: no MAC, no table, no store.
 type raw struct {
 	*socket
@@ -44,7 +49,7 @@ func Raw(ctx context.Context, o RawOptions, ready func(netip.AddrPort)) error {
 	if o.Answer < wire.MinFrame || o.Answer > wire.MaxFrame {
 		return fmt.Errorf("an answer of %d bytes: a frame has %d to %d", o.Answer, wire.MinFrame, wire.MaxFrame)
 	}
-	s, err := openSocket(o.Listen, o.Calls == Offload)
+	s, err := openSocket(o.Listen, both(o.Calls == Offload))
 	if err != nil {
 		return err
 	}
@@ -69,7 +74,7 @@ func Raw(ctx context.Context, o RawOptions, ready func(netip.AddrPort)) error {
 
 // wakeUp sends an empty datagram, so that a read which waits returns.
 func wakeUp(to netip.AddrPort) {
-	if s, err := openSocket(netip.AddrPortFrom(to.Addr(), 0), false); err == nil {
+	if s, err := openSocket(netip.AddrPortFrom(to.Addr(), 0), offload{}); err == nil {
 		defer s.close()
 		s.queue(rawSockaddr(to), nil)
 		s.flush()

@@ -22,6 +22,7 @@ type Report struct {
 	Names    uint64        `json:"names"`
 	Payload  int           `json:"payload_bytes"`
 	Faces    int           `json:"faces"`
+	Peak     float64       `json:"peak_per_second,omitempty"` // of an overload: the most that was carried
 	GSO      bool          `json:"gso"`
 	Duration time.Duration `json:"duration_ns"`
 	Rounds   int           `json:"rounds"`
@@ -63,7 +64,7 @@ type Result struct {
 	RateOfRaw Range `json:"rate_of_raw"` // its rate by that of the raw batched calls
 	CPUOfRaw  Range `json:"cpu_of_raw"`  // its CPU time for an exchange by theirs
 
-	RateOfPeak float64 `json:"rate_of_peak"` // of an overload: exchanges that the forwarder carried in a second, by those of the closed loop
+	RateOfPeak float64 `json:"rate_of_peak"` // of an overload: exchanges that the forwarder carried in a second, by the most that was carried
 }
 
 // Sample is the resident memory after some measured time.
@@ -128,15 +129,18 @@ func (t *target) losses(ctx context.Context, r *Result) error {
 
 // unexplained is how many exchanges were lost although nobody counts a drop. A frame that is dropped is a lost exchange at most, so what is counted may be
 // more. What was sent with segmentation offload lies in a receive buffer as messages of up to 64 datagrams, and the kernel counts such a message once.
-func (r *Result) unexplained(gso bool) uint64 {
-	each := uint64(1)
-	if gso {
-		each = maxSegments
+func (r *Result) unexplained(all *Report) uint64 {
+	sent, read := uint64(1), uint64(1) // datagrams in a message at most
+	if all.GSO || all.Scenario == Overload {
+		sent = maxSegments
 	}
-	counted := r.Unsent + r.Unread*each
+	if all.GSO {
+		read = maxSegments
+	}
+	counted := r.Unsent + r.Unread*read
 	for why, n := range r.Drops {
 		if why == drop.ReceiveBuffer.String() {
-			n *= each
+			n *= sent
 		}
 		if why != drop.Duplicate.String() && why != drop.Hello.String() { // these cost nobody an answer
 			counted += n
@@ -240,9 +244,13 @@ func (r *Report) title() string {
 	if r.Faces > 1 {
 		parts = append(parts, fmt.Sprintf("%d subscribers", r.Faces))
 	}
-	parts = append(parts, fmt.Sprintf("%d bytes of payload", r.Payload))
-	if r.GSO {
-		parts = append(parts, "load with segmentation offload")
+	switch {
+	case r.GSO:
+		parts = append(parts, fmt.Sprintf("%d bytes of payload", r.Payload), "load with segmentation offload")
+	case r.Scenario == Overload:
+		parts = append(parts, fmt.Sprintf("%d bytes of payload and up to %d less", r.Payload, lengthsOf(r.Payload)-1), "load sends with segmentation offload")
+	default:
+		parts = append(parts, fmt.Sprintf("%d bytes of payload", r.Payload))
 	}
 	return fmt.Sprintf("%s: %s; %d rounds of %s", r.Scenario, strings.Join(parts, ", "), r.Rounds, short(r.Duration/time.Duration(r.Rounds)))
 }
@@ -279,10 +287,10 @@ func (r *Result) notes(all *Report) (list []string) {
 		list = append(list, fmt.Sprintf("%s: ready after %s; busy to %.1f %% of a core", r.Name, short(r.Ready), 100*r.Busy))
 	}
 	if r.RateOfPeak > 0 {
-		list = append(list, fmt.Sprintf("%s: %.0f offered a second; answered at %.2f of the peak, with what the load did not read in time", r.Name, r.Offered, r.RateOfPeak))
+		list = append(list, fmt.Sprintf("%s: %.0f offered a second, %.2f times the peak; answered at %.2f of the peak, with what the load did not read in time", r.Name, r.Offered, r.Offered/max(all.Peak, 1), r.RateOfPeak))
 	}
 	if r.Lost > 0 && !r.Raw {
-		list = append(list, fmt.Sprintf("%s: of %d lost exchanges %d are in no counter; the load itself could not send %d datagrams and did not read %d in time", r.Name, r.Lost, r.unexplained(all.GSO), r.Unsent, r.Unread))
+		list = append(list, fmt.Sprintf("%s: of %d lost exchanges %d are in no counter; the load itself could not send %d datagrams and did not read %d in time", r.Name, r.Lost, r.unexplained(all), r.Unsent, r.Unread))
 	}
 	if all.Duration >= longRun && !r.Raw && len(r.MemoryAt) > 1 {
 		list = append(list, r.memoryOverTime())

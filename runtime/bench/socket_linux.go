@@ -39,8 +39,8 @@ type mmsghdr struct {
 
 // socket is a UDP socket for batched calls, with or without segmentation offload. It belongs to one goroutine.
 type socket struct {
-	fd    int
-	gso   bool
+	fd int
+	offload
 	local netip.AddrPort
 
 	in     [batch]mmsghdr
@@ -64,13 +64,13 @@ type socket struct {
 }
 
 // openSocket binds a UDP socket.
-func openSocket(at netip.AddrPort, gso bool) (*socket, error) {
+func openSocket(at netip.AddrPort, with offload) (*socket, error) {
 	family, sa := sockaddrOf(at)
 	fd, err := unix.Socket(family, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return nil, fmt.Errorf("socket: %w", err)
 	}
-	s := &socket{fd: fd, gso: gso, slot: plainSlot}
+	s := &socket{fd: fd, offload: with, slot: plainSlot}
 	for _, option := range []int{unix.SO_RCVBUF, unix.SO_SNDBUF, unix.SO_RCVBUFFORCE, unix.SO_SNDBUFFORCE} {
 		_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, option, 8<<20) // as much as is granted; to who may administer the network all of it
 	}
@@ -78,7 +78,7 @@ func openSocket(at netip.AddrPort, gso bool) (*socket, error) {
 		s.close()
 		return nil, fmt.Errorf("bind %s: %w", at, err)
 	}
-	if gso {
+	if with.receives {
 		s.slot = offloadSlot
 		if err := unix.SetsockoptInt(fd, unix.SOL_UDP, unix.UDP_GRO, 1); err != nil {
 			s.close()
@@ -123,7 +123,7 @@ func (s *socket) receive(wait bool) ([]datagram, error) {
 	for i := range s.in {
 		h := &s.in[i].hdr
 		h.Namelen = uint32(unsafe.Sizeof(s.from[i].raw))
-		if s.gso {
+		if s.receives {
 			h.Control = &s.inCtl[i][0]
 			h.SetControllen(len(s.inCtl[i]))
 		}
@@ -153,7 +153,7 @@ func (s *socket) split(i int) {
 	s.from[i].size = s.in[i].hdr.Namelen
 	size := int(s.in[i].n)
 	start, segment := i*s.slot, size
-	if s.gso {
+	if s.receives {
 		if n := segmentSize(s.inCtl[i][:s.in[i].hdr.Controllen]); n > 0 {
 			segment = n
 		}
@@ -182,7 +182,7 @@ func (s *socket) queue(to *sockaddr, b []byte) {
 		s.flush()
 	}
 	last := s.msgs - 1
-	if s.gso && last >= 0 && s.to[last] == to && s.seg[last] == len(b) &&
+	if s.sends && last >= 0 && s.to[last] == to && s.seg[last] == len(b) &&
 		s.out[last].hdr.Iovlen < maxSegments && s.total[last]+len(b) <= maxMessage {
 		s.out[last].hdr.Iovlen++
 	} else {

@@ -24,7 +24,7 @@ func Table(base Options) ([]Options, error) {
 		{Scenario: Miss, Durability: []string{"memory", "buffered"}},
 		{Scenario: Fanout},
 		{Scenario: Mixed},
-		{Scenario: Overload, GSO: true}, // without offload the load is slower than what it is to overload
+		{Scenario: Overload},
 		{Scenario: Idle},
 	}
 	for i := range cases {

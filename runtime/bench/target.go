@@ -61,7 +61,7 @@ func (t *target) sample(of time.Duration) {
 }
 
 // openSockets binds the sockets that a scenario needs, on the loopback or, for a target elsewhere, on any address.
-func (t *target) openSockets(gso bool, faces int, loopback bool, v6 bool) (err error) {
+func (t *target) openSockets(with offload, faces int, loopback bool, v6 bool) (err error) {
 	any, local := netip.IPv4Unspecified(), netip.AddrFrom4([4]byte{127, 0, 0, 1})
 	if v6 {
 		any, local = netip.IPv6Unspecified(), netip.IPv6Loopback()
@@ -70,10 +70,10 @@ func (t *target) openSockets(gso bool, faces int, loopback bool, v6 bool) (err e
 		local = any
 	}
 	at := netip.AddrPortFrom(local, 0)
-	if t.consumer, err = openSocket(at, gso); err != nil {
+	if t.consumer, err = openSocket(at, with); err != nil {
 		return err
 	}
-	if t.producer, err = openSocket(at, gso); err != nil {
+	if t.producer, err = openSocket(at, with); err != nil {
 		return err
 	}
 	if faces > 1 {
@@ -85,7 +85,7 @@ func (t *target) openSockets(gso bool, faces int, loopback bool, v6 bool) (err e
 			t.sources = append(t.sources, netip.AddrFrom4([4]byte{127, 1, byte(i >> 8), byte(i)}))
 		}
 	}
-	t.subscriber, err = openSocket(at, gso)
+	t.subscriber, err = openSocket(at, with)
 	return err
 }
 
@@ -214,7 +214,7 @@ func (t *target) fill(ctx context.Context, o *Options) error {
 			buf = buf[:0]
 			for i := range n {
 				start := len(buf)
-				buf = t.maker.content(buf, nameOf(classHit, first+i), 1)
+				buf = t.maker.stored(buf, first+i)
 				t.producer.queue(nil, buf[start:])
 				t.producer.flush()
 			}

@@ -112,11 +112,11 @@ func (r *Report) overloadChecks() []check {
 	return []check{
 		{"0.8 of the peak load, lost", fmt.Sprint(below.Lost), "0", below.Lost == 0},
 		{
-			fmt.Sprintf("%.1f times the peak load, rate of the peak", twice.Offered/r.Results[0].Rate),
+			fmt.Sprintf("%.1f times the peak load, rate of the peak", twice.Offered/max(r.Peak, 1)),
 			fmt.Sprintf("%.2f", twice.RateOfPeak), "≥ 0.90", twice.RateOfPeak >= 0.9,
 		},
 		{
-			fmt.Sprintf("… of %d lost, in no counter", twice.Lost), fmt.Sprint(twice.unexplained(r.GSO)), "0", twice.unexplained(r.GSO) == 0,
+			fmt.Sprintf("… of %d lost, in no counter", twice.Lost), fmt.Sprint(twice.unexplained(r)), "0", twice.unexplained(r) == 0,
 		},
 	}
 }

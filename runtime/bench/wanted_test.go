@@ -26,10 +26,10 @@ func TestWanted(t *testing.T) {
 		"one at a time":         {Report{Scenario: Hit, Window: 1, Results: []Result{own(1, 1), raw}}, 0},
 		"persisting":            {Report{Scenario: Miss, Results: []Result{named(own(1, 1), "zmesh, memory"), named(own(1.2, 1), "zmesh, buffered"), raw}}, 1},
 		"idle":                  {Report{Scenario: Idle, Results: []Result{{Name: "zmesh", Busy: 0.004, Ready: 400 * time.Millisecond}}}, 1},
-		"overload, silent":      {Report{Scenario: Overload, Results: []Result{{Rate: 10}, {}, {Lost: 7, Unsent: 1, Unread: 1, Drops: map[string]uint64{"receive_buffer": 4, "duplicate": 9}, RateOfPeak: 0.95}}}, 1},
-		"overload, counted":     {Report{Scenario: Overload, Results: []Result{{Rate: 10}, {}, {Lost: 7, Unsent: 1, Unread: 1, Drops: map[string]uint64{"receive_buffer": 5}, RateOfPeak: 0.95}}}, 0},
-		"overload, in messages": {Report{Scenario: Overload, GSO: true, Results: []Result{{Rate: 10}, {}, {Lost: 128, Drops: map[string]uint64{"receive_buffer": 2}, RateOfPeak: 0.95}}}, 0},
-		"overload, too soon":    {Report{Scenario: Overload, Results: []Result{{Rate: 10}, {Lost: 1}, {RateOfPeak: 0.5}}}, 2},
+		"overload, silent":      {Report{Scenario: Overload, Peak: 10, Results: []Result{{Rate: 10}, {}, {Lost: 131, Unsent: 1, Unread: 1, Drops: map[string]uint64{"receive_buffer": 2, "duplicate": 9}, RateOfPeak: 0.95}}}, 1},
+		"overload, counted":     {Report{Scenario: Overload, Peak: 10, Results: []Result{{Rate: 10}, {}, {Lost: 130, Unsent: 1, Unread: 1, Drops: map[string]uint64{"receive_buffer": 2}, RateOfPeak: 0.95}}}, 0},
+		"overload, in messages": {Report{Scenario: Overload, GSO: true, Peak: 10, Results: []Result{{Rate: 10}, {}, {Lost: 192, Unread: 1, Drops: map[string]uint64{"receive_buffer": 2}, RateOfPeak: 0.95}}}, 0},
+		"overload, too soon":    {Report{Scenario: Overload, Peak: 10, Results: []Result{{Rate: 10}, {Lost: 1}, {RateOfPeak: 0.5}}}, 2},
 		"nothing beside it":     {Report{Scenario: Mixed, Results: []Result{own(9, 0), raw}}, 0},
 	} {
 		var out bytes.Buffer

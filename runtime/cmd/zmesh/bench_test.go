@@ -71,6 +71,28 @@ func TestBench(t *testing.T) {
 	}
 }
 
+// An overload is two loads beside a closed loop, on a forwarder each, by the peak that it has found.
+func TestBenchOverload(t *testing.T) {
+	t.Parallel()
+	r := asShipped(t, "bench", "overload", "--json", "--duration", "60ms", "--repeat", "1", "--names", "64", "--window", "32")
+	r.good(t)
+	var list []struct {
+		Peak    float64 `json:"peak_per_second"`
+		Results []struct {
+			Offered    float64 `json:"offered_per_second"`
+			RateOfPeak float64 `json:"rate_of_peak"`
+		} `json:"results"`
+	}
+	if err := json.Unmarshal([]byte(r.out), &list); err != nil || len(list) != 1 || len(list[0].Results) != 3 || list[0].Peak <= 0 {
+		t.Fatalf("%v: %s", err, r.out)
+	}
+	for _, res := range list[0].Results {
+		if res.Offered <= 0 || res.RateOfPeak <= 0 {
+			t.Errorf("%s", r.out)
+		}
+	}
+}
+
 func TestBenchOfARunningNode(t *testing.T) {
 	n := newNode(t, "")
 	cfg, err := config.Load(n.config)
