@@ -38,7 +38,7 @@ func (s Source) String() string {
 	return "bytes"
 }
 
-// ErrBuiltin says that a plugin does not ship, or that the binary was built without running make.
+// ErrBuiltin says that the binary was built without running make.
 var ErrBuiltin = errors.New("run make")
 
 // read gets the module's bytes.
@@ -47,7 +47,7 @@ func (s Source) read() ([]byte, error) {
 	case s.Builtin != "" && s.Path == "" && s.Bytes == nil:
 		code, err := shipped.ReadFile(path.Join("builtin", s.Builtin+".wasm"))
 		if err != nil {
-			return nil, fmt.Errorf("built-in plugin %q is not in this binary: %w", s.Builtin, ErrBuiltin)
+			return nil, missing(s.Builtin)
 		}
 		return code, nil
 	case s.Path != "" && s.Builtin == "" && s.Bytes == nil:
@@ -56,6 +56,21 @@ func (s Source) read() ([]byte, error) {
 		return s.Bytes, nil
 	}
 	return nil, errors.New("a plugin comes from a path, from the binary, or as bytes: give exactly one of them")
+}
+
+// missing says which plugins are in the binary, where the one that is wanted is not.
+func missing(name string) error {
+	files, _ := shipped.ReadDir("builtin") // embedded: it is always there
+	var names []string
+	for _, f := range files {
+		if n, ok := strings.CutSuffix(f.Name(), ".wasm"); ok {
+			names = append(names, n)
+		}
+	}
+	if len(names) == 0 {
+		return fmt.Errorf("built-in plugin %q is not in this binary, as no other is: %w", name, ErrBuiltin)
+	}
+	return fmt.Errorf("built-in plugin %q is not in this binary, which has %s", name, strings.Join(names, ", "))
 }
 
 func readFile(file string) ([]byte, error) {
