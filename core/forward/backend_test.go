@@ -21,6 +21,7 @@ type disk struct {
 	tickets uint64
 	done    []store.Completion
 	refuses bool // reads
+	unsafe  bool // what is read, since a sync has failed
 }
 
 func (d *disk) Load(_ func(), yield func(*store.Loaded)) {
@@ -59,7 +60,7 @@ func (d *disk) work(k *kit, n *mesh.Node, result store.Done) {
 		d.bodies[uint32(w.Ext)&0xFFFFFF] = w.Body
 	}
 	for _, r := range d.reads {
-		c := store.Completion{Done: store.DoneRead, Key: r.Key, Seq: r.Seq, Hour: 1}
+		c := store.Completion{Done: store.DoneRead, Key: r.Key, Seq: r.Seq, Hour: 1, Unsafe: d.unsafe}
 		if body := d.bodies[uint32(r.Ext)&0xFFFFFF]; body != nil {
 			c.Ext, c.Body, c.Wall = r.Ext, body, k.m.Now().Wall
 		}
@@ -121,6 +122,25 @@ func TestP13AFailedWriteIsNoConfirmation(t *testing.T) {
 	sensor.send(l.interest(temp, 5, 4))
 	d.work(l.kit, l.n, store.DoneFailed)
 	sensor.returned(wire.ReturnCongestion)
+}
+
+// What a disk that fails still gives is for everybody but its producer, who would forget it.
+func TestP13WhatMayNotBeSafeIsNoConfirmation(t *testing.T) {
+	l, d := onDisk(t, store.Durable, temp)
+	sensor := l.peer(l.n, plain())
+	sensor.send(l.content(temp, 10, "x")) // it is the producer
+	d.work(l.kit, l.n, store.DoneCommit)
+	d.bodies[3], d.unsafe = l.body(temp, 3), true
+	l.reader.send(l.interest(temp, 3, 4))
+	d.work(l.kit, l.n, store.DoneCommit)
+	l.reader.wants(wire.Content, 3)
+	sensor.send(l.interest(temp, 3, 4))
+	d.work(l.kit, l.n, store.DoneCommit)
+	sensor.returned(wire.ReturnCongestion)
+	d.unsafe = false
+	sensor.send(l.interest(temp, 3, 4))
+	d.work(l.kit, l.n, store.DoneCommit)
+	sensor.wants(wire.Content, 3)
 }
 
 func TestP13ACommitThatComesTooLate(t *testing.T) {

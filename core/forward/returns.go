@@ -254,7 +254,7 @@ func (w *Worker) takeResult(res store.Result) {
 	}
 }
 
-// joined lets an Interest that waited for the store go on. What could not be written is not confirmed: the asker is told
+// joined lets an Interest that waited for the store go on. What could not be written, or made safe, is not confirmed: the asker is told
 // to try again.
 func (w *Worker) joined(key table.PITKey, res *store.Result) {
 	e := w.pit.Find(key)
@@ -263,7 +263,7 @@ func (w *Worker) joined(key table.PITKey, res *store.Result) {
 	}
 	e.Waiting = false
 	switch {
-	case res.Done == store.DoneFailed:
+	case res.Done == store.DoneFailed, res.Unsafe && w.fromProducer(e):
 		w.giveUp(e, wire.ReturnCongestion, w.n.cfg.ID)
 	case res.Body != nil:
 		w.answerAll(e, res.Body)

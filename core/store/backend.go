@@ -86,6 +86,7 @@ type Completion struct {
 	MAC      uint32 // of a check: last four bytes of what was asked about
 	Same     bool
 	Unsure   bool // of a read that found nothing: not all could be read, so nothing is to be learnt from it
+	Unsafe   bool // of a read: from where a sync has failed, so nobody may be told that it is safe
 	Body     []byte
 }
 
@@ -97,6 +98,7 @@ type Result struct {
 	Asked  uint32 // of a read: as it was asked, 0 for the newest
 	Ext    uint64
 	Body   []byte // nil: not there, or of a commit no longer in memory. Valid until yield returns
+	Unsafe bool   // of a read: not to be confirmed to its producer (P-13)
 	Newest Newest // of a read for the newest
 	Face   uint32 // of DoneOpened: where it came from
 	Epoch  bool   // of DoneOpened: this content opened the epoch

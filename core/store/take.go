@@ -85,7 +85,7 @@ func (s *Shard) fetched(c *Completion, yield func(Result)) {
 	if c.Seq == 0 && e.newestAt == 0 && c.Ext <= e.newest {
 		s.recall(id, e, c)
 	}
-	out := Result{Done: DoneRead, Key: c.Key, Seq: uint32(c.Ext) & seqMask, Asked: c.Seq, Ext: c.Ext, Body: c.Body}
+	out := Result{Done: DoneRead, Key: c.Key, Seq: uint32(c.Ext) & seqMask, Asked: c.Seq, Ext: c.Ext, Body: c.Body, Unsafe: c.Unsafe}
 	if c.Seq == 0 {
 		out.Newest, _ = s.Newest(c.Key)
 	}

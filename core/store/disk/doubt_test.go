@@ -80,6 +80,48 @@ func TestWhatAStuckHourGivesIsNotSafe(t *testing.T) {
 	}
 }
 
+// What is read where a sync has failed is given to everybody, but confirms nothing, although it is no longer in memory.
+func TestP13WhatIsReadOfAFailedHourIsNotSafe(t *testing.T) {
+	f := &fault{err: syscall.EIO, file: isLog, kinds: syncs}
+	shard := durable
+	shard.LogBytes = 32 << 10
+	n := settings{fs: errorfs.Wrap(vfs.NewMem(), f), shard: shard, clock: newClock()}.start(t)
+	n.around()
+	f.on.Store(true)
+	if done := n.done(3, "between"); done != store.DoneFailed {
+		t.Fatalf("it is %v", done)
+	}
+	for i := uint32(1); i < 400; i++ { // push it out
+		n.put(key(2), i, strings.Repeat("x", 100))
+	}
+	for seq, safe := range map[uint32]bool{1: false, 3: false} {
+		if _, st := n.shard(key(1)).Exact(key(1), seq); st != store.OnDisk {
+			t.Fatalf("%d is %v", seq, st)
+		}
+		n.shard(key(1)).Fetch(key(1), seq)
+		n.until(func(r store.Result) bool {
+			if r.Done != store.DoneRead {
+				return false
+			}
+			if r.Body == nil || r.Unsafe == safe {
+				t.Errorf("%d is read as %+v", seq, r)
+			}
+			return true
+		})
+	}
+	n.clock.waitTimer(firstRetry)
+	f.on.Store(false)
+	n.recovers(key(3))
+	n.shard(key(1)).Fetch(key(1), 1)
+	n.until(func(r store.Result) bool {
+		if r.Done == store.DoneRead && (r.Body == nil || r.Unsafe) {
+			t.Errorf("after the hour has recovered 1 is read as %+v", r)
+		}
+		return r.Done == store.DoneRead
+	})
+	n.stop()
+}
+
 // Nothing is written to a folder that could not be locked, also if it could be written to a moment later.
 func TestNothingIsWrittenWithoutTheLock(t *testing.T) {
 	f := &fault{err: syscall.EROFS, file: func(string) bool { return false }}

@@ -105,7 +105,7 @@ func (s *shared) open(h *hour, readOnly bool) (err error) {
 	defer func() {
 		// Pebble panics on some damaged files; a damaged hour must not end the node.
 		if p := recover(); p != nil {
-			err = fmt.Errorf("open hour %s: %v", h.dir, p)
+			err = errors.Join(g.failed(), fmt.Errorf("open hour %s: %v", h.dir, p))
 		}
 	}()
 	db, err := pebble.Open(h.dir, s.options(g, h.sealed, readOnly))

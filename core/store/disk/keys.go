@@ -57,6 +57,8 @@ type content struct {
 	wall  int64
 	flags byte
 	body  []byte
+
+	unsafe bool // where it was read a sync has failed
 }
 
 func putContent(dst []byte, wall int64, flags byte, body []byte) {

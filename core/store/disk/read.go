@@ -55,7 +55,7 @@ func (s *Store) answer(r *read) store.Completion {
 		c.Unsure = s.closed() || s.stats.readErrors.Load() != before
 		return c
 	}
-	c.Ext, c.Wall, c.Producer, c.Body = found.ext, found.wall, found.producer(), found.body
+	c.Ext, c.Wall, c.Producer, c.Body, c.Unsafe = found.ext, found.wall, found.producer(), found.body, found.unsafe
 	return c
 }
 
@@ -104,6 +104,7 @@ func (s *Store) exact(r *read, fits func(*content) bool) (found content, ok bool
 				c, err := parseContent(r.Ext, v)
 				if err == nil && (fits == nil || fits(&c)) {
 					c.body, c.wall = bytes.Clone(c.body), c.wall+s.hours[i].lag(steps)
+					c.unsafe = s.hours[i].doubtful()
 					found, ok = c, true
 				}
 				return err
@@ -128,7 +129,7 @@ func (s *Store) below(k name.Key, ext uint64) (best content, ok bool) {
 			}
 			c, err := contentAt(it)
 			if err == nil && (!ok || c.ext > best.ext) {
-				c.body, c.wall = bytes.Clone(c.body), c.wall+h.lag(steps)
+				c.body, c.wall, c.unsafe = bytes.Clone(c.body), c.wall+h.lag(steps), h.doubtful()
 				best, ok = c, true
 			}
 			return err
