@@ -86,12 +86,35 @@ func needOffload(t *testing.T, w *wired) {
 	}
 }
 
-// sized makes frames of these lengths, each with other bytes.
+// sized makes frames of these lengths, each with other bytes. They lie side by side, as in an outbox, but for a gap behind each fifth.
 func sized(lengths ...int) (list [][]byte) {
+	room := len(lengths)
+	for _, n := range lengths {
+		room += n
+	}
+	all := make([]byte, 0, room)
 	for i, n := range lengths {
-		list = append(list, bytes.Repeat([]byte{byte(i + 1)}, n))
+		start := len(all)
+		all = append(all, bytes.Repeat([]byte{byte(i + 1)}, n)...)
+		list = append(list, all[start:len(all):len(all)])
+		if i%5 == 4 {
+			all = append(all, 0)
+		}
 	}
 	return list
+}
+
+// What lies side by side is one piece for the kernel, and a message has as many frames as before.
+func TestFramesSideBySideAreOnePiece(t *testing.T) {
+	w := newKit(t, false).wired(true)
+	o := newOutgoing(w.mmsg)
+	o.list = []parcel{{to: &w.at, frames: sized(same(23, 20)...)}, {to: &w.at, frames: sized(30)}}
+	if n := o.fill(true); n != 2 || o.count[0] != 23 || o.msgs[0].hdr.Iovlen != 5 || o.count[1] != 1 || o.msgs[1].hdr.Iovlen != 1 {
+		t.Errorf("%d messages; %d frames in %d pieces, %d in %d", n, o.count[0], o.msgs[0].hdr.Iovlen, o.count[1], o.msgs[1].hdr.Iovlen)
+	}
+	if v := o.iov[:6]; v[0].Len != 100 || v[4].Len != 60 || v[5].Len != 30 {
+		t.Errorf("pieces of %d, %d and %d bytes", v[0].Len, v[4].Len, v[5].Len)
+	}
 }
 
 func same(n, size int) (lengths []int) { return slices.Repeat([]int{size}, n) }

@@ -36,10 +36,12 @@ type outgoing struct {
 	names [Burst]sockaddr
 	ctl   [Burst]segmentControl
 	of    [Burst]int // parcel of a message
+	count [Burst]int // frames in it
 	iov   [sendIovecs]unix.Iovec
 }
 
-// sendIovecs is how many frames one system call sends: with offload a message has one for each of its datagrams.
+// sendIovecs is how many frames one system call sends: with offload a message has one for each of its datagrams that does not lie right behind the
+// one before it, as those of an outbox mostly do. For each the kernel begins to copy anew.
 const sendIovecs = 1024
 
 // maxMessage is how many bytes of datagrams one message may hold: an IPv4 packet less its headers, and a bit.
@@ -78,7 +80,7 @@ func (o *outgoing) sendAll(fd uintptr) {
 		o.taken(int(sent))
 		switch {
 		case errno == 0 || errno == unix.EINTR:
-		case offload && o.msgs[0].hdr.Iovlen > 1 && (errno == unix.EIO || errno == unix.EINVAL || errno == unix.EMSGSIZE):
+		case offload && o.count[0] > 1 && (errno == unix.EIO || errno == unix.EINVAL || errno == unix.EMSGSIZE):
 			if !o.plainly(fd) {
 				return
 			}
@@ -133,7 +135,7 @@ func (o *outgoing) failed(errno unix.Errno) (goOn bool) {
 // taken notes that the kernel has taken the first n messages.
 func (o *outgoing) taken(n int) {
 	for i := range n {
-		frames := int(o.msgs[i].hdr.Iovlen)
+		frames := o.count[i]
 		o.list[o.of[i]].sent += frames
 		if frames > 1 {
 			o.m.count.segments.Add(uint64(frames))
@@ -158,33 +160,42 @@ func (o *outgoing) fill(offload bool) (n int) {
 			if offload {
 				count = min(run(p.frames[from:]), sendIovecs-iovs)
 			}
-			o.message(n, at, p.frames[from:from+count], iovs)
-			n, iovs, from = n+1, iovs+count, from+count
+			iovs += o.message(n, at, p.frames[from:from+count], iovs)
+			n, from = n+1, from+count
 		}
 	}
 	return n
 }
 
-func (o *outgoing) message(i, at int, frames [][]byte, iovs int) {
-	o.of[i] = at
+// message makes message i of frames of a parcel, and gives how many pieces they lie in.
+func (o *outgoing) message(i, at int, frames [][]byte, iovs int) (pieces int) {
+	o.of[i], o.count[i] = at, len(frames)
 	h := &o.msgs[i].hdr
 	h.Namelen = putSockaddr(&o.names[i], o.list[at].to, o.m.v6)
 	h.Iov = &o.iov[iovs]
-	h.SetIovlen(len(frames))
-	for k, raw := range frames {
-		v := &o.iov[iovs+k]
-		v.Base = unsafe.SliceData(raw)
-		v.SetLen(len(raw))
+	var v *unix.Iovec
+	end := uintptr(0) // of the piece at hand
+	for _, raw := range frames {
+		base := unsafe.SliceData(raw)
+		if start := uintptr(unsafe.Pointer(base)); v == nil || start != end {
+			v, end = &o.iov[iovs+pieces], start
+			v.Base, v.Len = base, 0
+			pieces++
+		}
+		v.SetLen(int(v.Len) + len(raw))
+		end += uintptr(len(raw))
 	}
+	h.SetIovlen(pieces)
 	if len(frames) == 1 {
 		h.Control = nil
 		h.SetControllen(0)
-		return
+		return pieces
 	}
 	c := &o.ctl[i]
 	c.size = uint16(len(frames[0]))
 	h.Control = (*byte)(unsafe.Pointer(c))
 	h.SetControllen(int(unsafe.Sizeof(*c)))
+	return pieces
 }
 
 // run is how many of the first frames can leave as one message: all of one length, and then perhaps one that is shorter, which
