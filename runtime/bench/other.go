@@ -11,8 +11,11 @@ import (
 
 var errLinux = errors.New("bench needs Linux: it is made of recvmmsg, sendmmsg and the CPU clocks of other processes")
 
-// burst of a socket that there is not.
-const batch = 64
+// of a socket that there is not
+const (
+	batch       = 64
+	maxSegments = 64
+)
 
 type sockaddr struct{}
 
@@ -22,7 +25,10 @@ type datagram struct {
 }
 
 // socket cannot be made here.
-type socket struct{ local netip.AddrPort }
+type socket struct {
+	local netip.AddrPort
+	full  uint64
+}
 
 func openSocket(netip.AddrPort, offload) (*socket, error)         { return nil, errLinux }
 func rawSockaddr(netip.AddrPort) *sockaddr                        { return nil }
@@ -32,6 +38,7 @@ func (*socket) receive(bool) ([]datagram, error)                  { return nil, 
 func (*socket) plainReceive() ([]datagram, error)                 { return nil, errLinux }
 func (*socket) plainSend(*sockaddr, []byte)                       {}
 func (*socket) queue(*sockaddr, []byte)                           {}
+func (*socket) overflow() uint64                                  { return 0 }
 func (*socket) flush()                                            {}
 func (*socket) sendFrom(netip.Addr, netip.AddrPort, []byte) error { return errLinux }
 func await([]*socket, time.Duration)                              {}
