@@ -4,6 +4,7 @@ package plugin
 
 import (
 	"context"
+	"fmt"
 	"syscall"
 	"testing"
 	"time"
@@ -48,6 +49,46 @@ func BenchmarkDecide(b *testing.B) {
 				out = s.Decide(ev, out[:0])
 			}
 			b.ReportMetric(float64(userTime()-before)/float64(b.N), "user-ns/op") // what another process on the machine does not change
+		})
+	}
+}
+
+// BenchmarkTogether is the same in bursts of 64 Interests under one route, with one next hop and with eight: ns for each of them.
+func BenchmarkTogether(b *testing.B) {
+	for _, c := range []struct {
+		name string
+		hops int
+	}{{"best-route", 1}, {"adaptive", 1}, {"adaptive", 8}} {
+		b.Run(fmt.Sprintf("%s/%d", c.name, c.hops), func(b *testing.B) {
+			m, err := NewManager(Options{})
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer m.Close()
+			if err := m.Load(context.Background(), Spec{Name: "s", Source: builtin(b, c.name)}); err != nil {
+				b.Fatal(err)
+			}
+			s := strategyOf(b, m, "s", 0).(forward.Gatherer)
+			events, out, route := make([]forward.Event, forward.MaxTogether), room(forward.MaxTogether), &forward.RouteScratch{}
+			for k := range events {
+				ev := busy()
+				ev.Hops = ev.Hops[8-c.hops:]
+				ev.Route, ev.Seq = route, uint32(k+1)
+				for k := range ev.Hops {
+					ev.Hops[k].State = forward.HopMeasured
+				}
+				events[k] = *ev
+			}
+			b.ReportAllocs()
+			b.ResetTimer()
+			before := userTime()
+			for n := 0; n < b.N; n += len(events) {
+				for k := range out {
+					out[k] = out[k][:0]
+				}
+				s.DecideAll(events, out)
+			}
+			b.ReportMetric(float64(userTime()-before)/float64(b.N), "user-ns/op")
 		})
 	}
 }

@@ -7,35 +7,38 @@ import (
 )
 
 // together decides on a batch as it stands in the input, whose first event is laid out as here: so are the others, and what is not is damaged. It gives
-// how many items it did. Like process it makes few calls, and it copies an event word by word, because to copy memory is a call in wasm.
+// how many items it did. Like process it makes few calls and takes few turns, and it copies an event word by word, because to copy memory is a call
+// in wasm.
 func (p *strategyPlugin) together(n int) uint32 {
 	in, out := unsafe.Pointer(&p.event.size), unsafe.Pointer(&p.out)
 	e, do := &p.read, &p.commands
+	to := (*[abi.EventFixed / 8]uint64)(unsafe.Pointer(&e.size))
 	for i := range n {
-		item := (*[abi.EventFixed / 8]uint64)(in)
-		to := (*[abi.EventFixed / 8]uint64)(unsafe.Pointer(&e.size))
-		to[0], to[1], to[2], to[3], to[4], to[5], to[6], to[7], to[8] = item[0], item[1], item[2], item[3], item[4], item[5], item[6], item[7], item[8]
 		progressWord[0] = uint64(i)
-		if e.fixed != abi.EventFixed || e.hopSize != abi.HopSize || e.hopCount > abi.MaxHops || e.size != abi.EventFixed+abi.HopSize*uint32(e.hopCount) || int(e.shares) > i {
+		item := (*[abi.EventFixed / 8]uint64)(in)
+		first, hops, last := item[0], item[abi.EventHopSize/8], item[abi.EventPrefix/8]
+		to[0], to[1], to[2], to[3], to[4], to[5], to[6], to[7], to[8] = first, item[1], item[2], item[3], hops, item[5], item[6], item[7], last
+		size, count, shares := first&0xFFFFFFFF, hops>>16&0xFFFF, last>>16&0xFFFF
+		if first>>48^abi.EventFixed|hops&0xFFFF^abi.HopSize|size^(abi.EventFixed+abi.HopSize*count)|(abi.MaxHops-count)>>63|(uint64(i)-shares)>>63 != 0 {
 			return uint32(i)
 		}
-		e.Hops = (*[abi.MaxHops]Hop)(unsafe.Add(in, abi.EventFixed))[:e.hopCount]
-		e.Up = e.facts&abi.FactUp != 0
-		if e.facts&abi.FactRoute != 0 {
-			e.Route = (*[abi.ScratchRoute]byte)(unsafe.Pointer(&p.kept[int(e.shares)*(abi.ScratchSize/8)]))[:]
-		} else {
-			e.Route = nil
-		}
-		if e.facts&abi.FactPending != 0 {
-			e.Pending = (*[abi.ScratchPending]byte)(unsafe.Pointer(&p.kept[i*(abi.ScratchSize/8)+abi.ScratchRoute/8]))[:]
-		} else {
-			e.Pending = nil
+		e.Hops = (*[abi.MaxHops]Hop)(unsafe.Add(in, abi.EventFixed))[:count]
+		e.Route, e.Pending, e.Up = nil, nil, false
+		if facts := last >> 8 & 0xFF; facts != 0 {
+			e.Up = facts&abi.FactUp != 0
+			if facts&abi.FactRoute != 0 {
+				e.Route = (*[abi.ScratchRoute]byte)(unsafe.Add(unsafe.Pointer(&p.kept), shares*abi.ScratchSize))[:]
+			}
+			if facts&abi.FactPending != 0 {
+				e.Pending = (*[abi.ScratchPending]byte)(unsafe.Add(unsafe.Pointer(&p.kept), i*abi.ScratchSize+abi.ScratchRoute))[:]
+			}
 		}
 		do.n, do.out = 0, (*commandRoom)(unsafe.Add(out, abi.OutHead))
 		p.strategy.Decide(e, do)
-		size := abi.OutHead + do.n*abi.CommandSize
-		*(*[3]uint64)(out) = [3]uint64{uint64(size) | uint64(do.n)<<48}
-		in, out = unsafe.Add(in, e.size), unsafe.Add(out, size)
+		commands := uint64(do.n)
+		answer := (*[abi.OutHead / 8]uint64)(out)
+		answer[0], answer[1], answer[2] = abi.OutHead+commands*abi.CommandSize|commands<<48, 0, 0
+		in, out = unsafe.Add(in, size), unsafe.Add(out, abi.OutHead+commands*abi.CommandSize)
 	}
 	return uint32(n)
 }

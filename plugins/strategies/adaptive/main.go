@@ -58,6 +58,14 @@ func (a *adaptive) Decide(ev *guest.Event, do *guest.Commands) {
 	if ev.Kind > abi.Renew && ev.Kind != abi.TimerDue {
 		return
 	}
+	if len(ev.Hops) == 1 { // there is nothing to weigh, and nothing to keep
+		if ev.Hops[0].State&(abi.HopInFace|abi.HopTried) == 0 {
+			do.SendTo(ev.Hops[0].Face)
+		} else if ev.Kind == abi.RetryIn {
+			again(ev, do)
+		}
+		return
+	}
 	used := uint32(0)
 	if ev.Route != nil {
 		used = ev.Route.Uint32(usedFace)
