@@ -91,7 +91,7 @@ func (s *seat) decideAll(events []forward.Event, out [][]forward.Command) (at in
 	}
 	i, n := s.instance, len(events)
 	var first [abi.StrategyBatch]uint8 // the item that has the route's block
-	in, state := i.Input(), i.State()
+	in, state := i.Input(), s.blocks()
 	for k := range events {
 		ev := &events[k]
 		first[k] = uint8(k)
@@ -113,12 +113,20 @@ func (s *seat) decideAll(events []forward.Event, out [][]forward.Command) (at in
 			return k, blame(i, k, n, err)
 		}
 	}
-	if state = i.State(); len(state) > 0 {
+	if state = s.blocks(); len(state) > 0 {
 		for k := range events {
 			keep(&events[k], blocksOf(state, k), int(first[k]) != k)
 		}
 	}
 	return 0, nil
+}
+
+// blocks is the state region, where the guest has it for blocks: then it has room for a batch.
+func (s *seat) blocks() []byte {
+	if s.features&abi.FeatureScratch == 0 {
+		return nil
+	}
+	return s.instance.State()
 }
 
 // blocksOf is where the blocks of item k stand in a state region; nil without one.

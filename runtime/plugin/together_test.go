@@ -256,6 +256,27 @@ func TestRoomForABatch(t *testing.T) {
 	}
 }
 
+// Who takes batches and keeps nothing may have any state region.
+func TestABatchWithoutBlocks(t *testing.T) {
+	for _, size := range []uint32{0, 16, abi.ScratchSize + 8} {
+		m, _ := manager(t, Options{})
+		g := batcher()
+		g.Words[abi.ArenaFeatures] &^= abi.FeatureScratch
+		g.Region[abi.ArenaState] = [2]uint32{batcherState, size}
+		delete(g.Manifest, "state")
+		load(t, m, "s", handMade(g))
+		events, _ := tenEvents()
+		for k := range events {
+			events[k].Route = nil // as a worker does it
+		}
+		out := room(len(events))
+		strategyOf(t, m, "s", 0).(forward.Gatherer).DecideAll(events, out)
+		if got, st := faces(out), m.List()[0]; slices.Contains(got, 2) || st.Calls != 10 || st.Traps > 0 {
+			t.Errorf("state of %d bytes: sent to %v, %+v", size, got, st)
+		}
+	}
+}
+
 // What is no batch as the SDK has it ends at the item that is wrong; one of larger records is read.
 func TestOtherBatches(t *testing.T) {
 	m, _ := manager(t, Options{})
