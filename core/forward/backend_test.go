@@ -124,6 +124,21 @@ func TestP13AFailedWriteIsNoConfirmation(t *testing.T) {
 	sensor.returned(wire.ReturnCongestion)
 }
 
+// Who asks a number back that the disk has refused, and then sends it again, is told when it is safe.
+func TestP13WhatWasRefusedIsConfirmedLater(t *testing.T) {
+	l, d := onDisk(t, store.Durable)
+	sensor := l.peer(l.n, plain())
+	content := l.content(temp, 5, "x")
+	content[0] &^= wire.MaxTTL // it has arrived: it is nobody's answer
+	sensor.send(content)
+	d.work(l.kit, l.n, store.DoneFailed)
+	sensor.send(l.interest(temp, 5, 4))
+	sensor.nothing()
+	sensor.send(content)
+	d.work(l.kit, l.n, store.DoneCommit)
+	sensor.wants(wire.Content, 5)
+}
+
 // What a disk that fails still gives is for everybody but its producer, who would forget it.
 func TestP13WhatMayNotBeSafeIsNoConfirmation(t *testing.T) {
 	l, d := onDisk(t, store.Durable, temp)

@@ -79,6 +79,7 @@ func (e *entry) status(r record) Status {
 		e.awaited = true
 		return Uncommitted
 	case queued | failed:
+		e.awaited = true // it may be sent again
 		return Unwritten
 	}
 	return Hit

@@ -254,7 +254,7 @@ func TestP13FailedContentsAreTriedAgain(t *testing.T) {
 	}
 	b.broken = false
 	r.want(r.put(key(1), 1, "x"), Duplicate, false)
-	if got := r.settle(); len(got) != 1 || got[0].Done != DoneCommit || !bytes.Equal(got[0].Body, bodyOf(key(1), 1, "x")) {
+	if got := r.settle(); len(got) != 1 || got[0].Done != DoneCommit || !got[0].Awaited || !bytes.Equal(got[0].Body, bodyOf(key(1), 1, "x")) {
 		t.Fatalf("results are %+v", got)
 	}
 	r.wantExact(key(1), 1, "x")
