@@ -6,6 +6,7 @@ import "github.com/zmesh/zmesh/core/name"
 // were. The Backend's part is the host's to clear, before anything else is put. It goes through the whole memory: some milliseconds.
 func (s *Shard) Clear(low, high name.Key) (names int) {
 	in := func(e *entry) bool { return e.key >= low && e.key <= high }
+	s.handed.clear(low, high)
 	for number := s.log.first; number <= s.log.head; number++ {
 		seg := s.log.segment(number)
 		for off := 0; off < seg.used; {

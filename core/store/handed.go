@@ -16,7 +16,7 @@ type handedQueue struct {
 // handed is a content that the Backend was given.
 type handed struct {
 	key name.Key
-	ext uint64 // 0: it was told of by itself
+	ext uint64 // 0: it was told of by itself, or cleared
 	at  pos    // where its record was then
 	id  uint32 // its name's entry then
 }
@@ -64,12 +64,21 @@ func (q *handedQueue) single(ticket uint64) (h handed) {
 	return h
 }
 
+// clear takes out the contents of the names from low to high: what is said of them is not of what comes under the same numbers.
+func (q *handedQueue) clear(low, high name.Key) {
+	for i := q.first; i < q.end; i++ {
+		if h := q.slot(i); h.key >= low && h.key <= high {
+			h.ext = 0
+		}
+	}
+}
+
 // verdict notes what the Backend said of many.
 func (q *handedQueue) verdict(c *Completion) {
 	q.verdicts = append(q.verdicts, verdict{c.Ticket, c.Hour, c.Done})
 }
 
-// next takes out the oldest content that something was said of; its ext is 0 if it was told of by itself before.
+// next takes out the oldest content that something was said of; its ext is 0 if it was told of by itself before, or cleared.
 func (q *handedQueue) next() (h handed, v verdict, ok bool) {
 	for len(q.verdicts) > 0 {
 		v = q.verdicts[0]

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"slices"
 	"testing"
 
@@ -110,4 +111,53 @@ func TestCommitsAreTakenInParts(t *testing.T) {
 		t.Fatalf("%d takes gave %v", takes, commits)
 	}
 	r.wantExact(key(1), 500, "x")
+}
+
+// What was cleared while the Backend had it is not told of: a content that comes under its number after that waits for its own commit.
+func TestClearForgetsWhatIsHanded(t *testing.T) {
+	b := newShelf()
+	r := newRig(t, Config{Backend: b, Class: Durable})
+	r.put(key(1), 1, "first life")
+	r.put(key(5), 1, "x")
+	first := b.written
+	b.written = nil
+	r.s.Clear(key(1), key(2))
+	r.put(key(1), 1, "second life")
+	second := b.written
+	b.written = first
+	if got := r.settle(); len(got) != 1 || got[0].Key != key(5) {
+		t.Fatalf("results are %+v", got)
+	}
+	if _, st := r.s.Exact(key(1), 1); st != Uncommitted {
+		t.Fatalf("what came after is %v", st)
+	}
+	if known, _ := r.s.Known(key(1)); known.OnDisk {
+		t.Fatal("it is on disk already")
+	}
+	b.written = second
+	if got := r.settle(); len(got) != 1 || got[0].Done != DoneCommit || !bytes.Equal(got[0].Body, bodyOf(key(1), 1, "second life")) {
+		t.Fatalf("results are %+v", got)
+	}
+}
+
+// A newest that was read from where a sync has failed is in memory after that, and confirmed to nobody.
+func TestP13WhatIsRecalledMayBeUnsafe(t *testing.T) {
+	b := newShelf()
+	cfg := Config{Backend: b, Class: Durable}
+	r := newRig(t, cfg)
+	r.put(key(1), 1, "x")
+	r.settle()
+	for _, unsafe := range []bool{true, false} {
+		r = newRig(t, cfg)
+		for i := range b.kept[key(1)] {
+			b.kept[key(1)][i].Unsafe = unsafe
+		}
+		if !r.s.Fetch(key(1), 0) {
+			t.Fatal("nothing to read")
+		}
+		r.settle()
+		if body, st := r.s.Exact(key(1), 1); body == nil || (st == Unwritten) != unsafe {
+			t.Errorf("unsafe %v: it is %v", unsafe, st)
+		}
+	}
 }

@@ -119,10 +119,14 @@ func (s *Shard) notFound(e *entry, c *Completion, yield func(Result)) {
 }
 
 // recall puts the newest back into memory. It may be an older one, where the newest was lost with a damaged part of the
-// disk; then it is stale.
+// disk; then it is stale. What may not be safe stands there as what the disk refused.
 func (s *Shard) recall(id uint32, e *entry, c *Completion) {
 	p := Put{Key: c.Key, Seq: uint32(c.Ext) & seqMask, Body: c.Body, Now: s.arrival(c.Wall)}
-	e.newestAt = s.append(id, e, &p, c.Ext, committed|flag(c.Producer, fromProducer))
+	safe := uint8(committed)
+	if c.Unsafe && s.rules[e.rule].Class != Memory {
+		safe = queued | failed
+	}
+	e.newestAt = s.append(id, e, &p, c.Ext, safe|flag(c.Producer, fromProducer))
 	e.newest, e.newestTime, e.newestHeard = c.Ext, p.Now, p.Now
 	e.newestMAC, e.byProducer = macOf(c.Body), c.Producer
 }
@@ -135,7 +139,7 @@ func (s *Shard) settle(yield func(Result)) (more bool) {
 		if !ok {
 			return false
 		}
-		if h.ext != 0 { // else it was told of by itself
+		if h.ext != 0 { // else it was told of by itself, or cleared
 			s.settleOne(&h, &v, yield)
 		}
 	}
