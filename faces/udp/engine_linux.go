@@ -110,7 +110,7 @@ const sampleEvery = 64
 func (m *mmsg) readAll(fd uintptr) {
 	for turn := 1; ; turn++ {
 		n, errno := 0, unix.EAGAIN
-		napped := m.gather.nap > 0
+		napped := m.gather.sleeps()
 		if napped {
 			m.nap()
 		}

@@ -10,7 +10,8 @@ import "time"
 // nothing is tried again for a while, each time for twice as long. A nap comes after a burst was answered, and only
 // while the peers send all the same.
 type gather struct {
-	nap time.Duration // to sleep before the next read; 0: none
+	nap  time.Duration // to sleep before a read; 0: none
+	full bool          // the last read took all that it could: the next one finds more
 
 	turns, frames int           // reads and datagrams since mark
 	mark          time.Duration // when they began
@@ -48,6 +49,7 @@ const (
 
 // took is called after each read that gave datagrams.
 func (g *gather) took(frames int, clock func() time.Duration) {
+	g.full = frames >= Burst
 	if g.rest > 0 {
 		g.rest--
 		return
@@ -67,6 +69,9 @@ func (g *gather) took(frames int, clock func() time.Duration) {
 		g.try(clock())
 	}
 }
+
+// sleeps tells whether to sleep before the next read.
+func (g *gather) sleeps() bool { return g.nap > 0 && !g.full }
 
 // try begins to nap if the rate was moderate: so long that two datagrams come meanwhile, or a bit more.
 func (g *gather) try(now time.Duration) {

@@ -23,7 +23,7 @@ const wakeCost, answerCost = 30 * time.Microsecond, 4 * time.Microsecond
 
 // turn is one read that gives something.
 func (r *reading) turn() {
-	if r.nap > 0 {
+	if r.sleeps() {
 		r.naps++
 		r.now += r.nap + timerSlack + wakeCost
 	}
@@ -31,7 +31,7 @@ func (r *reading) turn() {
 		r.now = r.come[0] + wakeCost
 	}
 	n := 0
-	for n < len(r.come) && r.come[n] <= r.now {
+	for n < min(len(r.come), Burst) && r.come[n] <= r.now {
 		r.longest = max(r.longest, r.now-r.come[n])
 		n++
 	}
@@ -177,4 +177,16 @@ func TestGatherBounds(t *testing.T) {
 			t.Fatalf("%+v", *g)
 		}
 	})
+}
+
+// A load that comes after a moderate one, and that a reader copes with only if it reads without a pause, does not pile up.
+func TestGatherMakesWay(t *testing.T) {
+	r := new(reading)
+	r.openLoop(100*time.Microsecond, 1)
+	r.until(time.Second)
+	r.openLoop(5*time.Microsecond, 1)
+	r.until(2 * time.Second)
+	if r.longest > 5*time.Millisecond {
+		t.Errorf("a datagram waited %s; %d naps in %d bursts", r.longest, r.naps, r.bursts)
+	}
 }
