@@ -135,8 +135,10 @@ func (h *StrategyHolder) Decide(ev *forward.Event, out []forward.Command) []forw
 	decided, err := s.decide(ev, out)
 	if err != nil {
 		h.degraded.Add(1)
-		s.input = inputKey(ev)
-		h.failed(s, err)
+		if s.instance.Dead() { // else another input would be blamed for what ends it later
+			s.input = inputKey(ev)
+			h.failed(s, err)
+		}
 		decided = forward.BestRoute{}.Decide(ev, out)
 	}
 	h.rise(s)

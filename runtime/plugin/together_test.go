@@ -203,6 +203,23 @@ func TestWhatGoesWrongTogether(t *testing.T) {
 	}
 }
 
+// An input to which there was no answer is not to blame for what ends the instance later.
+func TestNoAnswerIsNoKiller(t *testing.T) {
+	m, journal := manager(t, Options{})
+	load(t, m, "s", handMade(batcher(ifAlone(107, wasmtest.Write(wasmtest.OutputAt+abi.OutStatus, 1)), ifMany(wasmtest.Forever))))
+	s := strategyOf(t, m, "s", 0).(*StrategyHolder)
+	version := s.current.Load().crew.version
+	events, _ := tenEvents()
+	if out := s.Decide(&events[7], nil); len(out) != 1 || out[0].Face != 2 {
+		t.Fatalf("it is sent to %v", out)
+	}
+	s.DecideAll(events, room(len(events)))
+	await(t, journal, "trapped")
+	if list := version.killers.any(); len(list) > 0 {
+		t.Errorf("%d inputs are remembered", len(list))
+	}
+}
+
 // A version whose batch has run out of fuel is handed one event at a time from then on, and each has its own fuel.
 func TestFuelTogether(t *testing.T) {
 	m, journal := manager(t, Options{})
