@@ -306,6 +306,8 @@ func TestOtherBatches(t *testing.T) {
 	}{
 		"whole":     {func(_, _ []byte) {}, abi.HopSize, -1},
 		"larger":    {func(_, _ []byte) {}, abi.HopSize + 8, -1},
+		"fixed":     {func(_, b []byte) { le.PutUint16(b[abi.ItemFixed:], abi.EventFixed+8) }, abi.HopSize, 1},
+		"hop size":  {func(_, b []byte) { le.PutUint16(b[abi.EventHopSize:], abi.HopSize+64) }, abi.HopSize, 1},
 		"hops":      {func(_, b []byte) { le.PutUint16(b[abi.EventHopCount:], 9) }, abi.HopSize, 1},
 		"size":      {func(_, b []byte) { le.PutUint32(b, 0xFFFFFFF8) }, abi.HopSize, 1},
 		"block":     {func(_, b []byte) { le.PutUint16(b[abi.EventShares:], 2) }, abi.HopSize, 1},

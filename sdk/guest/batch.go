@@ -19,7 +19,7 @@ func (p *strategyPlugin) together(n int) uint32 {
 		first, hops, last := item[0], item[abi.EventHopSize/8], item[abi.EventPrefix/8]
 		to[0], to[1], to[2], to[3], to[4], to[5], to[6], to[7], to[8] = first, item[1], item[2], item[3], hops, item[5], item[6], item[7], last
 		size, count, shares := first&0xFFFFFFFF, hops>>16&0xFFFF, last>>16&0xFFFF
-		if first>>48^abi.EventFixed|hops&0xFFFF^abi.HopSize|size^(abi.EventFixed+abi.HopSize*count)|(abi.MaxHops-count)>>63|(uint64(i)-shares)>>63 != 0 {
+		if (first>>48^abi.EventFixed)|(hops&0xFFFF^abi.HopSize)|(size^(abi.EventFixed+abi.HopSize*count))|(abi.MaxHops-count)>>63|(uint64(i)-shares)>>63 != 0 {
 			return uint32(i)
 		}
 		e.Hops = (*[abi.MaxHops]Hop)(unsafe.Add(in, abi.EventFixed))[:count]
