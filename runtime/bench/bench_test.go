@@ -163,10 +163,11 @@ func TestOptions(t *testing.T) {
 		{Scenario: "hits"},
 		{Scenario: Hit, Payload: 1300},
 		{Scenario: Hit, Rate: 1, Window: 1},
-		{Scenario: Hit, Faces: 2},
+		{Scenario: Overload, Faces: 2},
 		{Scenario: Fanout, Faces: 5000},
 		{Scenario: Hit, Names: -1},
 		{Scenario: Hit, Names: 10},
+		{Scenario: Mixed, Names: 64},
 		{Scenario: Fanout, Names: 1000},
 		{Scenario: Hit, To: at, Strategies: []string{"best-route"}},
 		{Scenario: Idle, To: at},
@@ -252,8 +253,11 @@ func TestRaw(t *testing.T) {
 		for _, scenario := range []string{Hit, Miss, Publish, Fanout, Mixed} {
 			t.Run(calls+"/"+scenario, func(t *testing.T) {
 				o := Options{Scenario: scenario, Names: 32, Window: 8}
-				if scenario == Fanout {
+				switch scenario {
+				case Fanout:
 					o.Faces = 50
+				case Hit, Miss:
+					o.Faces = 3
 				}
 				o.setDefaults()
 				tg := &target{label: calls, scenario: scenario, maker: newMaker(ownRing(), o.Payload)}

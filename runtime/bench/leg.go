@@ -253,7 +253,7 @@ func (r *run) send(i int) {
 		p, _ := read(ask)
 		r.latest[p.name] = int32(i) + 1
 	}
-	r.t.consumer.queue(nil, ask)
+	r.t.consumer.queue(r.t.way(i), ask)
 }
 
 func (r *run) ask(i int) []byte {

@@ -36,7 +36,7 @@ type Options struct {
 	Rate     float64       // exchanges a second of an open loop, in place of a window
 	Names    int           // that the exchanges go over; default 4,096; publish and mixed 256; fanout 1; -1: each exchange another name
 	Payload  int           // bytes of a Content's payload; default 100
-	Faces    int           // subscribers; fanout: default 1,000
+	Faces    int           // subscribers, or with hit and miss who asks in turns; fanout: default 1,000
 	Duration time.Duration // of the timed part for each that is measured; default 3 s
 	Repeat   int           // rounds it is cut into; all take turns; default 3
 
@@ -131,15 +131,15 @@ func (o *Options) check() error {
 		return usagef("%s finds its rate by itself, on a forwarder of its own: leave --rate, --strategy, --durability and --to out", Overload)
 	case o.Rate > 0 && o.Window > 0:
 		return usagef("a rate (open loop) and a window (closed loop) exclude each other")
-	case o.Faces > 1 && o.Scenario != Fanout && o.Scenario != Publish && o.Scenario != Mixed:
-		return usagef("%s has no subscribers: --faces is for %s, %s and %s", o.Scenario, Fanout, Publish, Mixed)
+	case o.Faces > 1 && (o.Scenario == Overload || o.Scenario == Idle):
+		return usagef("%s has one face to the load: leave --faces out", o.Scenario)
 	case o.faces() > 4000:
 		return usagef("%d faces: a listener takes 4,096 peers (P-11), so at most 4,000", o.faces())
 	case o.names() > 1<<20 && o.Scenario != Miss:
 		return usagef("%s goes over at most %d names; only %s can have another for each exchange", o.Scenario, 1<<20, Miss)
 	case o.names()*uint64(o.faces()) > 100_000 && o.Scenario != Hit && o.Scenario != Miss && o.Scenario != Overload:
 		return usagef("%d names for each of %d faces are more subscriptions than a node's tables hold: at most 100,000", o.names(), o.faces())
-	case (o.Scenario == Hit || o.Scenario == Overload) && o.Rate == 0 && uint64(o.window()) > o.names():
+	case (o.Scenario == Hit || o.Scenario == Mixed || o.Scenario == Overload) && o.Rate == 0 && uint64(o.window()) > o.names():
 		return usagef("a window of %d needs as many names, not %d: an answer is known by its name", o.window(), o.names())
 	case o.To.IsValid() && (len(o.Strategies) > 0 || len(o.Durability) > 1 || o.Workers > 0 || o.Scenario == Idle):
 		return usagef("a forwarder that runs already has its own strategy, store and workers, and is not idle: leave these options out with --to")

@@ -242,7 +242,7 @@ func (r *Report) title() string {
 		parts = append(parts, fmt.Sprintf("%d names", r.Names))
 	}
 	if r.Faces > 1 {
-		parts = append(parts, fmt.Sprintf("%d subscribers", r.Faces))
+		parts = append(parts, fmt.Sprintf("%d %s", r.Faces, map[bool]string{true: "faces", false: "subscribers"}[r.Scenario == Hit || r.Scenario == Miss]))
 	}
 	switch {
 	case r.GSO:
@@ -274,7 +274,7 @@ func (r *Result) memory() string {
 
 // notes are what does not fit into a row.
 func (r *Result) notes(all *Report) (list []string) {
-	if all.Faces > 1 && r.Copy > 0 {
+	if all.Faces > 1 && r.Copy > 0 && all.Scenario != Hit && all.Scenario != Miss {
 		list = append(list, fmt.Sprintf("%s: %s of CPU for each copy", r.Name, short(r.Copy)))
 	}
 	if r.Bound {

@@ -24,6 +24,7 @@ const (
 type sockaddr struct {
 	raw  unix.RawSockaddrInet6
 	size uint32
+	from string // control message with an address of this machine to send from; empty: the socket's own
 }
 
 // datagram is one that was received. It is good until the next receive.
@@ -53,7 +54,7 @@ type socket struct {
 
 	out    [batch]mmsghdr
 	outIov [maxIovecs]unix.Iovec
-	outCtl [batch][24]byte
+	outCtl [batch][64]byte
 	to     [batch]*sockaddr
 	seg    [batch]int // size of the datagrams of a message
 	total  [batch]int
@@ -213,15 +214,7 @@ func (s *socket) begin(i int, to *sockaddr, size int) {
 // flush sends what is queued. What the kernel has no room for is counted as full and lost, as a link would lose it.
 func (s *socket) flush() {
 	for i := range s.msgs {
-		if h := &s.out[i].hdr; h.Iovlen > 1 {
-			c := &s.outCtl[i]
-			m := (*unix.Cmsghdr)(unsafe.Pointer(&c[0]))
-			m.Level, m.Type = unix.SOL_UDP, unix.UDP_SEGMENT
-			m.SetLen(unix.CmsgLen(2))
-			binary.NativeEndian.PutUint16(c[unix.CmsgLen(0):], uint16(s.seg[i]))
-			h.Control = &c[0]
-			h.SetControllen(unix.CmsgSpace(2))
-		}
+		s.control(i)
 	}
 	for at := 0; at < s.msgs; {
 		n, _, errno := unix.Syscall6(unix.SYS_SENDMMSG, uintptr(s.fd), uintptr(unsafe.Pointer(&s.out[at])), uintptr(s.msgs-at), unix.MSG_DONTWAIT, 0, 0)
@@ -238,6 +231,25 @@ func (s *socket) flush() {
 	s.msgs, s.iovs = 0, 0
 }
 
+// control says from where a message is sent, and how it is to be cut up.
+func (s *socket) control(i int) {
+	h, c, n := &s.out[i].hdr, &s.outCtl[i], 0
+	if to := s.to[i]; to != nil {
+		n = copy(c[:], to.from)
+	}
+	if h.Iovlen > 1 {
+		m := (*unix.Cmsghdr)(unsafe.Pointer(&c[n]))
+		m.Level, m.Type = unix.SOL_UDP, unix.UDP_SEGMENT
+		m.SetLen(unix.CmsgLen(2))
+		binary.NativeEndian.PutUint16(c[n+unix.CmsgLen(0):], uint16(s.seg[i]))
+		n += unix.CmsgSpace(2)
+	}
+	if n > 0 {
+		h.Control = &c[0]
+		h.SetControllen(n)
+	}
+}
+
 // overflow is how many datagrams the kernel dropped because nobody read in time: SK_MEMINFO_DROPS (linux/sock_diag.h).
 func (s *socket) overflow() uint64 {
 	var words [9]uint32
@@ -249,11 +261,11 @@ func (s *socket) overflow() uint64 {
 	return uint64(words[8])
 }
 
-// sendFrom sends one datagram with another source address of this machine.
-func (s *socket) sendFrom(source netip.Addr, to netip.AddrPort, b []byte) error {
-	_, sa := sockaddrOf(to)
-	control := unix.PktInfo4(&unix.Inet4Pktinfo{Spec_dst: source.As4()})
-	return unix.Sendmsg(s.fd, b, control, sa, 0)
+// rawFrom is an IPv4 address to send to with another IPv4 address of this machine as the source.
+func rawFrom(source netip.Addr, to netip.AddrPort) *sockaddr {
+	s := rawSockaddr(to)
+	s.from = string(unix.PktInfo4(&unix.Inet4Pktinfo{Spec_dst: source.As4()}))
+	return s
 }
 
 // plainReceive and plainSend are the calls of one datagram each.

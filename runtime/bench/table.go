@@ -10,7 +10,7 @@ func Table(base Options) ([]Options, error) {
 	}
 	strategies := base.Strategies
 	if len(strategies) == 0 {
-		strategies = []string{"best-route"}
+		strategies = []string{"adaptive"}
 	}
 	cases := []Options{
 		{Scenario: Hit},

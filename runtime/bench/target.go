@@ -20,7 +20,8 @@ type target struct {
 	maker    *maker
 
 	consumer, producer, subscriber *socket
-	sources                        []netip.Addr // of the subscribers, on one socket; empty: one, under the socket's own
+	sources                        []netip.Addr // of the subscribers, or of who asks, on one socket; empty: one, under the socket's own
+	ways                           []*sockaddr  // to the target from each of them
 	next                           numbers
 	leg                            leg
 
@@ -69,31 +70,46 @@ func (t *target) openSockets(with offload, faces int, loopback bool, v6 bool) (e
 	if !loopback {
 		local = any
 	}
-	at := netip.AddrPortFrom(local, 0)
-	if t.consumer, err = openSocket(at, with); err != nil {
-		return err
+	own, many := netip.AddrPortFrom(local, 0), netip.AddrPortFrom(any, 0)
+	asks, subscribes := own, own
+	switch {
+	case faces <= 1:
+	case v6 || !loopback:
+		return usagef("more than one face needs a forwarder on 127.0.0.1, since each has an address of 127.1.0.0/16")
+	case t.asked():
+		asks = many
+	default:
+		subscribes = many
 	}
-	if t.producer, err = openSocket(at, with); err != nil {
-		return err
-	}
-	if faces > 1 {
-		if v6 || !loopback {
-			return usagef("more than one subscriber needs a forwarder on 127.0.0.1, since each has an address of 127.1.0.0/16")
-		}
-		at = netip.AddrPortFrom(any, 0)
-		for i := range faces {
+	for i := range faces {
+		if faces > 1 {
 			t.sources = append(t.sources, netip.AddrFrom4([4]byte{127, 1, byte(i >> 8), byte(i)}))
 		}
 	}
-	t.subscriber, err = openSocket(at, with)
+	if t.consumer, err = openSocket(asks, with); err != nil {
+		return err
+	}
+	if t.producer, err = openSocket(own, with); err != nil {
+		return err
+	}
+	t.subscriber, err = openSocket(subscribes, with)
 	return err
 }
 
+// asked tells that the faces of a scenario are who asks: there are no subscribers.
+func (t *target) asked() bool { return t.scenario == Hit || t.scenario == Miss }
+
 // connect makes the sockets hear the target alone.
 func (t *target) connect() error {
-	err := errors.Join(t.consumer.connect(t.at), t.producer.connect(t.at))
-	if len(t.sources) == 0 {
+	err := t.producer.connect(t.at)
+	if many := len(t.sources) > 0; !many || !t.asked() {
+		err = errors.Join(err, t.consumer.connect(t.at))
+	}
+	if len(t.sources) == 0 || t.asked() {
 		err = errors.Join(err, t.subscriber.connect(t.at))
+	}
+	for _, from := range t.sources {
+		t.ways = append(t.ways, rawFrom(from, t.at))
 	}
 	return err
 }
@@ -148,12 +164,28 @@ func (t *target) memory() uint64 {
 // leg runs one leg of at most n exchanges.
 func (t *target) runLeg(o *Options, n int, p pace, verify bool) (*tally, error) {
 	t.maker.makeLeg(&t.leg, t.scenario, n, o.names(), &t.next)
-	r := &run{leg: &t.leg, t: t, m: t.maker, names: o.names(), copies: int32(max(1, len(t.sources))), pace: p, verify: verify && !t.isRaw()}
+	r := &run{leg: &t.leg, t: t, m: t.maker, names: o.names(), copies: t.copies(), pace: p, verify: verify && !t.isRaw()}
 	out, err := r.drive()
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", t.label, err)
 	}
 	return out, nil
+}
+
+// copies is how many subscribers there are.
+func (t *target) copies() int32 {
+	if t.asked() {
+		return 1
+	}
+	return int32(max(1, len(t.sources)))
+}
+
+// way is where exchange i asks: a connected socket needs no address.
+func (t *target) way(i int) *sockaddr {
+	if len(t.ways) == 0 || !t.asked() {
+		return nil
+	}
+	return t.ways[i%len(t.ways)]
 }
 
 // Bounds of setting up.
@@ -240,6 +272,9 @@ func (t *target) filled(first, n uint64) (bool, error) {
 	l := new(leg)
 	t.maker.makeLeg(l, Hit, int(n), first+n, &next)
 	as := *t
+	if !t.asked() { // its many faces are subscribers
+		as.ways = nil
+	}
 	as.scenario = Hit
 	r := &run{
 		leg: l, t: &as, m: t.maker, names: first + n, copies: 1, verify: true,
@@ -251,7 +286,7 @@ func (t *target) filled(first, n uint64) (bool, error) {
 
 // subscribe asks for everything that is going to be published, from every subscriber.
 func (t *target) subscribe(o *Options) {
-	if t.scenario == Hit || t.scenario == Miss {
+	if t.asked() {
 		return
 	}
 	now := unixMilli()
@@ -261,8 +296,9 @@ func (t *target) subscribe(o *Options) {
 			t.subscriber.queue(nil, t.maker.interest(nil, n, wire.SeqSubscribe, now))
 			t.subscriber.flush()
 		}
-		for k, from := range t.sources { // each at a time of its own: the same bytes from two addresses are a replay (P-11)
-			_ = t.subscriber.sendFrom(from, t.at, t.maker.interest(nil, n, wire.SeqSubscribe, now-int64(k))) // what is lost is missed in the exchanges that follow
+		for k, way := range t.ways { // each at a time of its own: the same bytes from two addresses are a replay (P-11)
+			t.subscriber.queue(way, t.maker.interest(nil, n, wire.SeqSubscribe, now-int64(k))) // what is lost is missed in the exchanges that follow
+			t.subscriber.flush()
 		}
 	}
 }

@@ -35,7 +35,7 @@ func (e *env) benchCommand() *cobra.Command {
 	fl.Float64Var(&f.Rate, "rate", 0, "exchanges a second `R`, in place of a window")
 	fl.IntVar(&f.Names, "names", 0, "go over `N` names; -1: each exchange has another (default 4096; publish, mixed: 256; fanout: 1)")
 	fl.IntVar(&f.Payload, "payload", 100, "`BYTES` of a content's payload")
-	fl.IntVar(&f.Faces, "faces", 0, "subscribers `N` (default 1; fanout: 1000)")
+	fl.IntVar(&f.Faces, "faces", 0, "subscribers, or with hit and miss consumers, `N` (default 1; fanout: 1000)")
 	fl.DurationVar(&f.Duration, "duration", 3*time.Second, "timed part for each that is measured")
 	fl.IntVar(&f.Repeat, "repeat", 3, "cut the time into `N` rounds, in which all take turns")
 	fl.BoolVar(&f.GSO, "gso", false, "load with UDP segmentation offload, as another forwarder would")

@@ -44,7 +44,7 @@ type benchReport struct {
 
 // Each scenario against a forwarder and raw servers in processes of their own.
 func TestBench(t *testing.T) {
-	for _, args := range []string{"hit", "miss --window 32 --strategy best-route", "publish --names 16", "fanout --faces 20 --window 1", "mixed --rate 2000", "hit --gso"} {
+	for _, args := range []string{"hit", "miss --window 32 --strategy best-route --faces 7", "publish --names 16", "fanout --faces 20 --window 1", "mixed --rate 2000", "hit --gso"} {
 		t.Run(args, func(t *testing.T) {
 			r := asShipped(t, append([]string{"bench", "--json", "--duration", "60ms", "--repeat", "1"}, strings.Fields(args)...)...)
 			if strings.Contains(r.err, "run make") && os.Getenv("ZMESH_PLUGINS") == "" {
@@ -122,7 +122,7 @@ func TestBenchWrongUse(t *testing.T) {
 		"bench raw --calls quick":                        "there are plain",
 		"bench raw --listen here":                        "--listen",
 		"bench fanout --faces 9999":                      "4,096 peers",
-		"bench miss --faces 5":                           "no subscribers",
+		"bench overload --faces 5":                       "one face",
 		"bench hit --strategy best-route --payload 1300": "payload",
 	} {
 		code := exitUsage
