@@ -249,7 +249,7 @@ func (p *PIT) Insert(k PITKey, mask uint8) *Entry {
 	if k.Seq == wire.SeqNewest {
 		p.newests++
 	}
-	if e.mask, e.mark = mask, p.mark; p.last != k {
+	if e.mask, e.mark = mask, p.mark; p.last != k || p.mark == 0 { // 0: nothing was looked for yet
 		e.mark = p.index.mark(k)
 	}
 	p.index.put(k, e.mark, i)

@@ -201,3 +201,18 @@ func TestP5EachNameOnceForEachFace(t *testing.T) {
 		t.Error("more names than an entry remembers")
 	}
 }
+
+// The newest of the name of zeros is an entry like any other, also as the first of all: then nothing was looked for yet.
+func TestPITFirstKey(t *testing.T) {
+	p := NewPIT(Seed{1, 2}, NewQuota(8, nil), 1)
+	for range 2 {
+		if p.Find(PITKey{}) != nil {
+			t.Fatal("it is there already")
+		}
+		e := p.Insert(PITKey{}, 0)
+		if p.Find(PITKey{}) != e || p.Len() != 1 {
+			t.Errorf("it is %v of %d", p.Find(PITKey{}), p.Len())
+		}
+		p.Remove(e)
+	}
+}
