@@ -118,6 +118,9 @@ func TestVerifyTogetherIsVerify(t *testing.T) {
 			frames[i].Parse(raw)
 		}
 		v.VerifyTogether(frames, verdicts)
+		if v.work.blocks != [lanes]*byte{} {
+			t.Fatal("a buffer is kept")
+		}
 		for i, f := range frames {
 			net, why := v.Verify(f)
 			if verdicts[i] != (Verdict{net, why}) {

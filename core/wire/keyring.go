@@ -186,7 +186,7 @@ func (v *Verifier) VerifyTogether(frames []*Frame, verdicts []Verdict) {
 			}
 		}
 	}
-	v.bodies = [lanes][]byte{} // keeps nobody's buffer
+	v.bodies, v.work.blocks = [lanes][]byte{}, [lanes]*byte{} // keeps nobody's buffer
 }
 
 // VerifyPublic checks the MAC under the public key, which is tried only when FCTRL names key 0 (P-9; the caller knows
