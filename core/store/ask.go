@@ -44,7 +44,8 @@ func (s *Shard) Ahead(k name.Key, seq uint32) {
 	if e == nil {
 		return
 	}
-	prefetch.Line(unsafe.Pointer(e))
+	prefetch.Line(unsafe.Pointer(e)) // it has two lines, and a Put needs both
+	prefetch.Line(unsafe.Pointer(&e.newestMAC))
 	s.index.ahead(indexKey(id, seq))
 }
 
