@@ -102,6 +102,23 @@ func TestP13ConfirmationWaitsForTheCommit(t *testing.T) {
 	}
 }
 
+// The store's goroutine may have read the clock before a burst that came in first.
+func TestTheTimeOfAWorkerNeverGoesBack(t *testing.T) {
+	l, _ := onDisk(t, store.Memory)
+	l.n.Do(func(n *forward.Node) {
+		before := l.m.Now()
+		later := before
+		later.Mono += time.Second
+		later.Wall -= 3_600_000 // the wall clock may
+		for _, c := range []struct{ given, want forward.Now }{{before, before}, {later, later}, {before, later}} {
+			n.StoreReady(c.given, 0)
+			if got := n.Worker(0).Now(); got != c.want {
+				t.Errorf("given %+v the time is %+v, want %+v", c.given, got, c.want)
+			}
+		}
+	})
+}
+
 func TestP13MemoryConfirmsNothing(t *testing.T) {
 	l, _ := onDisk(t, store.Memory)
 	sensor := l.peer(l.n, plain())

@@ -1,5 +1,12 @@
 package forward
 
+// Now is the time of the worker's latest burst.
+func (w *Worker) Now() Now {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.now
+}
+
 // Timers is the number of timers of a worker; an idle one has the housekeeping alone.
 func (w *Worker) Timers() int {
 	w.mu.Lock()

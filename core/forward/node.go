@@ -3,6 +3,7 @@ package forward
 import (
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -346,13 +347,17 @@ func (n *Node) Advance(now Now) {
 // it, from any goroutine of its own.
 func (n *Node) StoreReady(now Now, worker int) {
 	w := n.workers[worker]
-	for more := true; more; { // frames may come in between
+	for {
 		w.mu.Lock()
 		w.begin(now)
-		more = w.storeReady()
+		more := w.storeReady()
 		w.flush()
 		w.plan()
 		w.mu.Unlock()
+		if !more {
+			return
+		}
+		runtime.Gosched() // a burst that waits for the mutex comes first: it would not be given to it before a millisecond
 	}
 }
 

@@ -206,8 +206,11 @@ func (w *Worker) ahead(frames []*received, from, to int) {
 	}
 }
 
+// begin sets the time of what follows. It never goes back, though who waited for the mutex may have read the clock before who had it.
 func (w *Worker) begin(now Now) {
-	w.now = now
+	if now.Mono >= w.now.Mono {
+		w.now = now
+	}
 	w.faces = *w.n.faces.Load()
 	w.known.set = false
 }
