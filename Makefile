@@ -1,7 +1,7 @@
 # make          build bin/zmesh
 # make test     format, vet, staticcheck and all tests; with -race where there is a C compiler
 # make soak     the long tests and the fuzz tests; SOAK is the fraction of their full length (SOAK=0.1 is a tenth)
-# make bench    what a forwarder carries, beside the limit of this machine; takes 4 minutes
+# make bench    what a forwarder carries, beside the limit of this machine; takes 3 minutes
 # make micro    the benchmarks of single packages
 # make demo     the whole system in one go, on this machine alone
 #

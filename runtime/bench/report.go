@@ -340,5 +340,5 @@ func short(d time.Duration) string {
 	case d < time.Second:
 		return fmt.Sprintf("%.3g ms", float64(d)/1e6)
 	}
-	return d.String()
+	return fmt.Sprintf("%.3g s", d.Seconds())
 }
