@@ -23,7 +23,7 @@ type seat struct {
 	state    atomic.Int32
 	left     chan struct{} // closed by the worker when it leaves a seat that was retired under it
 
-	rested  atomic.Uint64                 // calls of its place when the idle hook last ran
+	rested  atomic.Uint64                 // calls of its place when the idle hook last ran; 0 at first, also where some of them were another's
 	resting atomic.Pointer[chan struct{}] // closed when the Manager, who is in it between two calls, has left; nil: nobody is
 	input   uint64                        // key of the input at hand, set by who has a trap to report; 0: none
 

@@ -69,9 +69,8 @@ func (s *seat) enterSoon() bool {
 // many, or it is a while ago.
 func (s *seat) tired(calls uint64, now time.Time) bool {
 	quiet := calls == s.before
-	if s.before = calls; !s.known { // what the place was called before was another's
+	if s.before = calls; !s.known {
 		s.known, s.slept = true, now
-		s.rested.Store(calls)
 	}
 	rested := s.rested.Load()
 	return s.instance.HasIdle() && calls != rested && (quiet || calls-rested >= busyCalls || now.Sub(s.slept) >= lookEvery)
