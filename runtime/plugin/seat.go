@@ -23,7 +23,7 @@ type seat struct {
 	state    atomic.Int32
 	left     chan struct{} // closed by the worker when it leaves a seat that was retired under it
 
-	rested  atomic.Uint64                 // calls of its place when the idle hook last ran; 0 at first, also where some of them were another's
+	rested  atomic.Uint64                 // calls of its place when the idle hook last ran, or when it came there
 	resting atomic.Pointer[chan struct{}] // closed when the Manager, who is in it between two calls, has left; nil: nobody is
 	input   uint64                        // key of the input at hand, set by who has a trap to report; 0: none
 
@@ -147,7 +147,7 @@ func (p *place) failed(s *seat, cause error) {
 
 func (p *place) replace(s *seat, cause error) {
 	p.traps.Add(1)
-	next := s.crew.spare.Swap(nil)
+	next := s.crew.spare.Swap(nil).at(p)
 	switch {
 	case p.current.CompareAndSwap(s, next):
 		s.crew.plugin.report(accident{seat: s, trap: cause, input: s.input})
@@ -197,9 +197,17 @@ func (c *seats) seat(i *engine.Instance) *seat {
 	return s
 }
 
+// at says where a seat is to be: what was called there before was another's, and left it no garbage. s may be nil.
+func (s *seat) at(p *place) *seat {
+	if s != nil {
+		s.rested.Store(p.calls.Load())
+	}
+	return s
+}
+
 func (c *seats) begin() {
 	for k, p := range c.places {
-		p.current.Store(c.first[k])
+		p.current.Store(c.first[k].at(p))
 	}
 	c.first = nil
 }
@@ -223,7 +231,7 @@ func (c *seats) mend(ctx context.Context) (n int, err error) {
 			continue
 		}
 		if s := c.spare.Swap(nil); s != nil {
-			p.current.Store(s)
+			p.current.Store(s.at(p))
 			n++
 			continue
 		}
@@ -231,7 +239,7 @@ func (c *seats) mend(ctx context.Context) (n int, err error) {
 		if err != nil {
 			return n, err
 		}
-		p.current.Store(c.seat(i)) // nobody else fills an empty place: the plugin's lock is held
+		p.current.Store(c.seat(i).at(p)) // nobody else fills an empty place: the plugin's lock is held
 		n++
 	}
 	return n, nil

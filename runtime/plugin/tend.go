@@ -116,7 +116,7 @@ func (c *seats) renew(ctx context.Context, p *place, s *seat) {
 		s.looked = time.Now().Add(time.Minute) // it goes on, and is looked at later
 		return
 	}
-	next := c.seat(i)
+	next := c.seat(i).at(p)
 	if !p.current.CompareAndSwap(s, next) { // it has trapped meanwhile
 		c.bury(next)
 		return
