@@ -75,7 +75,7 @@ const (
 // Completion is what a Backend has finished.
 type Completion struct {
 	Done     Done
-	Ticket   uint64 // of writes; the contents between two of the same Done are told of at once
+	Ticket   uint64 // of the last of the writes that it is about, or of the one
 	Key      name.Key
 	Seq      uint32 // as it was asked
 	Ext      uint64 // of the content; 0 if it was not found

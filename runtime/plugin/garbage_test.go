@@ -8,8 +8,9 @@ import (
 	"github.com/zmesh/zmesh/runtime/plugin/build"
 )
 
-// What a guest was called before anybody first looked after it counts: it ran out of fuel after 18,000 calls without its idle hook.
-func TestGarbageCountsFromTheFirstCall(t *testing.T) {
+// garbage gives a Manager with the strategy s, a Go guest that makes some hundred bytes of garbage with each decision.
+func garbage(t *testing.T) *Manager {
+	t.Helper()
 	file, err := build.To(t.Context(), "testdata/garbage", t.TempDir())
 	if err != nil {
 		t.Fatal(err)
@@ -18,6 +19,12 @@ func TestGarbageCountsFromTheFirstCall(t *testing.T) {
 	if err := m.Load(t.Context(), Spec{Name: "s", Source: Source{Path: file}, Grants: []string{"metrics", "state"}}); err != nil {
 		t.Fatal(err)
 	}
+	return m
+}
+
+// What a guest was called before anybody first looked after it counts: it ran out of fuel after 18,000 calls without its idle hook.
+func TestGarbageCountsFromTheFirstCall(t *testing.T) {
+	m := garbage(t)
 	s, ev, out := strategyOf(t, m, "s", 0), twoHops(), make([]forward.Command, 0, 4)
 	p := m.all()[0]
 	p.mu.Lock() // as for a step of its life: the Manager tends it later

@@ -7,7 +7,6 @@ import (
 	"testing"
 
 	"github.com/zmesh/zmesh/core/forward"
-	"github.com/zmesh/zmesh/runtime/plugin/build"
 )
 
 // fraction is what a long test does of its full length; without ZMESH_SOAK it skips.
@@ -33,14 +32,7 @@ func heap() uint64 {
 // fuel, since the idle hook collects the garbage.
 func TestSoakGarbage(t *testing.T) {
 	n := int(10_000_000 * fraction(t))
-	file, err := build.To(t.Context(), "testdata/garbage", t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	m, _ := manager(t, Options{})
-	if err := m.Load(t.Context(), Spec{Name: "s", Source: Source{Path: file}, Grants: []string{"metrics", "state"}}); err != nil {
-		t.Fatal(err)
-	}
+	m := garbage(t)
 	s, ev, out := strategyOf(t, m, "s", 0), twoHops(), make([]forward.Command, 0, 4)
 	memory := func() uint64 { return m.strategies("s")[0].current.Load().instance.Memory() }
 	decide := func(n int) {

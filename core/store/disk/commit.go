@@ -123,7 +123,7 @@ func (c *committer) settleLate(g *group) {
 			}
 			done = store.DoneHeld
 		}
-		it.part.tell(&store.Completion{Done: done, Ticket: it.ticket, Key: it.key, Ext: it.ext, Hour: h.number})
+		it.part.tell(&store.Completion{Done: done, Ticket: it.ticket, Hour: h.number})
 		return true
 	})
 }
