@@ -12,6 +12,7 @@ import "time"
 type gather struct {
 	nap  time.Duration // to sleep before a read; 0: none
 	full bool          // the last read took all that it could: the next one finds more
+	busy bool          // it took so much that the next one may find something
 
 	turns, frames int           // reads and datagrams since mark
 	mark          time.Duration // when they began
@@ -49,7 +50,7 @@ const (
 
 // took is called after each read that gave datagrams.
 func (g *gather) took(frames int, clock func() time.Duration) {
-	g.full = frames >= Burst
+	g.full, g.busy = frames >= Burst, frames >= fullBurst
 	if g.rest > 0 {
 		g.rest--
 		return

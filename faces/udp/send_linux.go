@@ -90,9 +90,9 @@ func (o *outgoing) sendAll(fd uintptr) {
 	}
 }
 
-// call sends the first n messages. After a part of them the next call tells why it was a part.
+// call sends the first n messages. After a part of them the next call tells why it was a part. It does not wait, see receive.
 func (o *outgoing) call(fd uintptr, n int) (sent uintptr, errno unix.Errno) {
-	sent, _, errno = unix.Syscall6(unix.SYS_SENDMMSG, fd, uintptr(unsafe.Pointer(&o.msgs[0])), uintptr(n), unix.MSG_DONTWAIT, 0, 0)
+	sent, _, errno = unix.RawSyscall6(unix.SYS_SENDMMSG, fd, uintptr(unsafe.Pointer(&o.msgs[0])), uintptr(n), unix.MSG_DONTWAIT, 0, 0)
 	o.m.count.sendCalls.Add(1)
 	if errno != 0 {
 		sent = 0
