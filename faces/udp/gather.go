@@ -31,9 +31,9 @@ const (
 	// napChecks is after how many checks the rate without naps is measured again.
 	napChecks = 64
 
-	// shortGap is the time between reads below which they do not wait at all, longGap that between datagrams above which no nap is short enough
-	// to be worth it.
-	shortGap, longGap = 20 * time.Microsecond, 130 * time.Microsecond
+	// shortGap is the time between reads below which they do not wait at all, longGap that between datagrams above which a nap delays them for longer than
+	// what it saves is worth.
+	shortGap, longGap = 20 * time.Microsecond, 70 * time.Microsecond
 
 	// timerSlack is how much longer the kernel lets a thread sleep (PR_SET_TIMERSLACK in prctl(2)).
 	timerSlack = 50 * time.Microsecond
@@ -74,12 +74,12 @@ func (g *gather) took(frames int, clock func() time.Duration) {
 // sleeps tells whether to sleep before the next read.
 func (g *gather) sleeps() bool { return g.nap > 0 && !g.full }
 
-// try begins to nap if the rate was moderate: so long that two datagrams come meanwhile, or a bit more.
+// try begins to nap if the rate was moderate: so long that two datagrams come meanwhile.
 func (g *gather) try(now time.Duration) {
 	d := now - g.mark
 	gap := d / time.Duration(g.frames)
 	if g.frames < fullBurst*g.turns && d >= shortGap*gatherWindow && gap <= longGap {
-		g.nap = max(gap*5/4-timerSlack, shortNap)
+		g.nap = max(2*gap-timerSlack, shortNap)
 	}
 	g.before, g.checks = g.rate(now), 0
 	g.restart(now)

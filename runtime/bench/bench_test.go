@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/zmesh/zmesh/core/wire"
 )
 
@@ -109,6 +111,28 @@ func TestLossIsNoticed(t *testing.T) {
 				t.Errorf("%+v", r)
 			}
 		})
+	}
+}
+
+// A load with a CPU of its own polls at a moderate rate, which is not counted as work: it could do more.
+func TestPollingIsNotWork(t *testing.T) {
+	var own unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &own); err != nil {
+		t.Fatal(err)
+	}
+	p := newPeer(t, peer{})
+	o := brief(p.at())
+	o.Window, o.Rate = 0, 500
+	for o.LoadCPU = 0; !own.IsSet(o.LoadCPU); {
+		o.LoadCPU++
+	}
+	o.ServerCPU = o.LoadCPU + 1
+	rep, err := Run(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r := rep.Results[0]; r.Lost > 0 || r.Exchanges < 40 || r.Load <= 0 || r.Bound {
+		t.Errorf("%+v", r)
 	}
 }
 

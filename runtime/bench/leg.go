@@ -137,6 +137,7 @@ type pace struct {
 	rate    float64       // exchanges a second of an open loop
 	until   time.Duration // no exchange is begun after this
 	patient time.Duration // after which one counts as lost
+	polls   bool          // an open loop asks for answers again and again, and does not sleep until one comes
 }
 
 // run is a leg under way on a target.
@@ -162,7 +163,7 @@ func (r *run) now() int64 { return int64(time.Since(r.start)) }
 func (r *run) drive() (*tally, error) {
 	active := r.t.active()
 	r.start = time.Now()
-	busy := threadCPU()
+	busy, idle := threadCPU(), int64(0)
 	cpu, err := r.t.cpu()
 	if err != nil {
 		return nil, err
@@ -178,7 +179,11 @@ func (r *run) drive() (*tally, error) {
 			return nil, r.err
 		}
 		r.giveUp()
-		if got == 0 && opened == 0 {
+		switch {
+		case got > 0 || opened > 0:
+		case r.polls && !r.gathers():
+			idle += r.now() - now
+		default:
 			await(active, r.nap())
 		}
 	}
@@ -187,7 +192,7 @@ func (r *run) drive() (*tally, error) {
 	if r.window == 0 { // what was offered and came to nothing counts too
 		r.tally.wall = max(r.tally.wall, r.tally.sending)
 	}
-	r.tally.load = threadCPU() - busy
+	r.tally.load = max(threadCPU()-busy-time.Duration(idle), 0)
 	return &r.tally, err
 }
 
@@ -234,9 +239,12 @@ func (r *run) open(now int64) (opened int) {
 // gather is for how long the exchanges of a fast open loop are put together: a call for each of them would make the load slower than what it loads.
 const gather = 100 * time.Microsecond
 
-// tooFew tells whether it is too soon for another batch of an open loop that has eight or more in such a time.
+// gathers tells an open loop that has eight or more exchanges in such a time.
+func (r *run) gathers() bool { return r.window == 0 && r.rate*gather.Seconds() >= 8 }
+
+// tooFew tells whether it is too soon for another batch of them.
 func (r *run) tooFew(now int64) bool {
-	return r.window == 0 && r.rate*gather.Seconds() >= 8 && r.next < r.n && now < r.dueAt(r.next)+int64(gather)
+	return r.gathers() && r.next < r.n && now < r.dueAt(r.next)+int64(gather)
 }
 
 func (r *run) send(i int) {

@@ -46,5 +46,6 @@ func cpuOf(int) (time.Duration, error)                    { return 0, errLinux }
 func threadCPU() time.Duration                            { return 0 }
 func memoryOf(int) (uint64, error)                        { return 0, errLinux }
 func pin(int) (undo func(), err error)                    { return nil, errLinux }
+func pinAll(int) (undo func(), err error)                 { return nil, errLinux }
 func sharpTimers()                                        {}
 func kernel() string                                      { return runtime.GOOS }

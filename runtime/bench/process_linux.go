@@ -47,6 +47,14 @@ func memoryOf(pid int) (uint64, error) {
 // pin keeps the calling thread on one CPU, and what it starts meanwhile; the function that it gives back undoes that. The
 // caller has locked its goroutine to the thread. cpu -1: it does nothing.
 func pin(cpu int) (undo func(), err error) {
+	return pinBy(cpu, func(on *unix.CPUSet) error { return unix.SchedSetaffinity(0, on) })
+}
+
+// pinAll keeps all threads of this process on one CPU, and those that they start: Go's monitor and its collector of garbage would else
+// run beside what is measured.
+func pinAll(cpu int) (undo func(), err error) { return pinBy(cpu, setAll) }
+
+func pinBy(cpu int, set func(*unix.CPUSet) error) (undo func(), err error) {
 	if cpu < 0 {
 		return func() {}, nil
 	}
@@ -55,13 +63,32 @@ func pin(cpu int) (undo func(), err error) {
 		return nil, err
 	}
 	one.Set(cpu)
-	if !before.IsSet(cpu) {
+	if err := set(&one); errors.Is(err, unix.EINVAL) {
 		return nil, fmt.Errorf("CPU %d is not among those that this process may use", cpu)
-	}
-	if err := unix.SchedSetaffinity(0, &one); err != nil {
+	} else if err != nil {
 		return nil, fmt.Errorf("CPU %d: %w", cpu, err)
 	}
-	return func() { _ = unix.SchedSetaffinity(0, &before) }, nil
+	return func() { _ = set(&before) }, nil
+}
+
+// setAll says where the threads of this process may run. One that starts meanwhile has it from who starts it, so a second look finds those that were missed.
+func setAll(on *unix.CPUSet) error {
+	for range 2 {
+		tasks, err := os.ReadDir("/proc/self/task")
+		if err != nil {
+			return err
+		}
+		for _, t := range tasks {
+			tid, err := strconv.Atoi(t.Name())
+			if err == nil {
+				err = unix.SchedSetaffinity(tid, on)
+			}
+			if err != nil && !errors.Is(err, unix.ESRCH) { // it has ended
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // sharpTimers makes the sleeps of the calling thread end when they should, not up to 50 µs later.

@@ -52,7 +52,7 @@ type Result struct {
 	Returned uint64            `json:"returned"`           // Interests that came back as a Return
 	Drops    map[string]uint64 `json:"drops"`              // what the forwarder has counted meanwhile, by reason
 
-	Load  float64 `json:"load_busy"`   // part of a core that the load took
+	Load  float64 `json:"load_busy"`   // part of a core that the load took, without polling in vain
 	Bound bool    `json:"lower_bound"` // the load was the limit, not what was measured
 
 	MemoryBefore uint64        `json:"memory_before_bytes"`
