@@ -30,6 +30,7 @@ func TestBlockedDiskBlocksNobody(t *testing.T) {
 			b := &blockedDisk{make(chan struct{})}
 			set := settings{fs: errorfs.Wrap(vfs.NewMem(), b), shard: store.Config{Class: class, MaxRatePerName: store.Unlimited}}
 			set.clock, set.disk = eagerly()
+			set.disk.QueueBytes = 4 << 20
 			open := make(chan *node)
 			go func() { open <- set.start(t) }()
 			for n := (*node)(nil); n == nil; {

@@ -14,7 +14,9 @@ import (
 // later. So call it while no shard can put, after [store.Shard.Clear] of each; the function that it gives waits until it is done.
 func (s *Store) Clear(low, high name.Key) (wait func(context.Context) error) {
 	done := make(chan error, 1)
-	s.queue.clear(clearing{low: low, high: high, done: done})
+	if !s.queue.clear(clearing{low: low, high: high, done: done}) {
+		done <- errors.New("the store is being closed")
+	}
 	return func(ctx context.Context) error {
 		select {
 		case err := <-done:
@@ -25,24 +27,9 @@ func (s *Store) Clear(low, high name.Key) (wait func(context.Context) error) {
 	}
 }
 
-func (q *queue) clear(cl clearing) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if q.closed {
-		cl.done <- errors.New("the store is being closed")
-		return
-	}
-	cl.after = len(q.fill.items)
-	q.fill.clear = append(q.fill.clear, cl)
-	select {
-	case q.wake <- struct{}{}:
-	default:
-	}
-}
-
 // clear removes a range of names from every hour. Sealed hours are opened for it, and sealed again, which gives back the room.
 func (c *committer) clear(cl *clearing) error {
-	if c.sync(); c.retryAt != nil {
+	if c.retryAt != nil {
 		return errBroken
 	}
 	for _, h := range c.s.hours {

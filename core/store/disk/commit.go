@@ -11,28 +11,32 @@ import (
 	"github.com/zmesh/zmesh/core/store"
 )
 
-// The committer: the one goroutine that writes. It takes what is queued as one group, puts it into one batch, and waits
-// for nothing else to come; while it writes, the next group collects. After a failure it reports, closes the hour and opens
-// it again, at growing intervals.
+// The committer: the one goroutine that writes. It lets contents collect until a durable one is among them, until they have waited for
+// SyncEvery, or until there are enough for a table (table.go), writes them, and makes them safe. After a failure it reports, closes the hour
+// and opens it again, at growing intervals.
 
 const (
 	firstRetry = time.Second
 	lastRetry  = time.Minute
 	// housekeeping is how often it looks whether an hour is past its retention while nothing is written.
 	housekeeping = time.Minute
-	// batchShare is the part of a memtable that one batch may fill. Pebble counts some 100 bytes for each key on top of what
-	// we count, and a batch that comes to half a memtable is flushed as a table of its own.
-	batchShare = 16
+	// tableShare is the part of a memtable that one batch may fill: more becomes a table of its own. Pebble counts some 100 bytes for each key
+	// on top of what we count, and would do that with a batch that comes to half a memtable.
+	tableShare = 4
 )
 
 type committer struct {
 	s         *Store
-	unsynced  int // contents that the next sync makes safe
-	syncAt    <-chan time.Time
+	writing   int // contents of the group that is being written
+	dueAt     <-chan time.Time
 	lookAt    <-chan time.Time
 	retryAt   <-chan time.Time // not nil: the disk fails
 	retryIn   time.Duration
 	sinceLook uint64 // bytes written since the folder's size was looked at
+
+	refs, spare []ref
+	taken       []item // of the group that is being written: other bytes are in it under their numbers
+	pointers    []byte
 }
 
 func (s *Store) commitLoop() {
@@ -44,27 +48,34 @@ func (s *Store) commitLoop() {
 	c.retire()
 	var g group
 	for running := true; running; {
+		due := false
 		select {
 		case <-s.queue.wake:
-		case <-c.syncAt:
-			c.syncAt = nil
-			c.sync()
+		case <-c.dueAt:
+			due = true
 		case <-c.lookAt:
 			c.lookAt = s.cfg.After(housekeeping)
 			c.retire()
+			g, c.refs, c.spare, c.pointers = group{}, nil, nil, nil
+			s.queue.trim()
 		case <-c.retryAt:
 			c.retry()
 		case <-s.shared.failed:
 			c.failed()
 		case <-s.stop:
 			s.queue.close()
-			running = false
+			due, running = true, false
 		}
-		g = s.queue.take(g)
-		c.write(&g)
-		g.reset()
+		taken, waits := s.queue.take(&g, due)
+		switch {
+		case taken:
+			c.dueAt = nil
+			c.write(&g)
+			g.reset()
+		case waits && c.dueAt == nil:
+			c.dueAt = s.cfg.After(s.cfg.SyncEvery)
+		}
 	}
-	c.sync()
 }
 
 // write writes a group, and removes what is to be cleared where it stands in it.
@@ -72,97 +83,92 @@ func (c *committer) write(g *group) {
 	from := 0
 	for i := range g.clear {
 		cl := &g.clear[i]
-		c.writeItems(&group{items: g.items[from:cl.after:cl.after], bytes: g.bytes})
+		c.writeItems(g, from, cl.after)
 		from = cl.after
 		cl.done <- c.clear(cl)
 	}
-	c.writeItems(&group{items: g.items[from:], bytes: g.bytes})
+	c.writeItems(g, from, g.n)
 }
 
-// writeItems writes the items of a group, in as many batches as it takes.
-func (c *committer) writeItems(g *group) {
-	limit := int(c.s.cfg.MemTableBytes / batchShare)
-	c.settleLate(g)
-	durable := slices.ContainsFunc(g.items, func(it item) bool { return it.class == store.Durable })
-	for from := 0; from < len(g.items); {
-		to, bytes := from, 0
-		for to < len(g.items) && (to == from || bytes < limit) {
-			bytes += g.items[to].end - g.items[to].start + itemBytes
-			to++
-		}
-		c.writeBatch(g, g.items[from:to], uint64(bytes), durable && to == len(g.items))
-		c.sinceLook += uint64(bytes)
-		from = to
+// writeItems writes some of the items of a group and makes them safe, and says so.
+func (c *committer) writeItems(g *group, from, to int) {
+	if from == to {
+		return
 	}
+	c.note(g, from, to)
+	err := c.ready()
+	if err == nil {
+		err = c.store(g, c.settleItems(g))
+	}
+	if err != nil {
+		c.broken(err)
+		return
+	}
+	c.s.stats.groups.Add(1)
+	c.confirm()
 	if limit := c.s.cfg.MaxBytes; limit > 0 && c.sinceLook > limit/64 {
 		c.sinceLook = 0
 		c.retire()
 	}
 }
 
-// settleLate takes late contents out of g whose numbers are on disk: the first stays (P-17).
-func (c *committer) settleLate(g *group) {
-	if !slices.ContainsFunc(g.items, func(it item) bool { return it.late }) {
-		return
+// note makes the items those that are being written.
+func (c *committer) note(g *group, from, to int) {
+	c.writing = to - from
+	c.taken = c.taken[:0]
+	c.refs = slices.Grow(c.refs[:0], c.writing)
+	for i := from; i < to; i++ {
+		it := g.item(uint32(i))
+		c.s.parts[it.part].logged = it.ticket
+		c.refs = append(c.refs, ref{uint64(it.key), uint32(i), it.at})
 	}
-	g.items = slices.DeleteFunc(g.items, func(it item) bool {
-		if !it.late {
-			return false
-		}
-		h, same := c.s.held(it.key, it.ext, g.body(&it))
-		if h == nil {
-			return false
-		}
-		done := store.DoneTaken
-		if same {
-			if h == c.s.active {
-				c.sync() // it may have been written a moment ago
-			}
-			if c.retryAt != nil {
-				return false // to be refused with the others
-			}
-			done = store.DoneHeld
-		}
-		it.part.tell(&store.Completion{Done: done, Ticket: it.ticket, Hour: h.number})
-		return true
-	})
 }
 
-// retire removes the hours that have to go. What is written is made safe first: it is not to be lost to trouble with them.
+// settleItems sorts the items by name and number, and takes those out whose numbers are there already: the first stays (P-17).
+func (c *committer) settleItems(g *group) []ref {
+	c.spare = slices.Grow(c.spare[:0], len(c.refs))[:len(c.refs)]
+	sorted := sortByName(c.refs, c.spare)
+	out := sorted[:0]
+	for from, to := 0, 0; from < len(sorted); from = to {
+		to = nameEnds(sorted, from)
+		g.sortByNumber(sorted[from:to])
+		for _, r := range sorted[from:to] {
+			it := g.item(r.i)
+			if first := g.twin(out, it); first != nil {
+				if !g.same(first, it) {
+					c.taken = append(c.taken, *it)
+				}
+				continue
+			}
+			if !it.late || !c.settleLate(g, it) {
+				out = append(out, r)
+			}
+		}
+	}
+	return out
+}
+
+// settleLate tells whether the number of a late content is on disk.
+func (c *committer) settleLate(g *group, it *item) bool {
+	h, same := c.s.held(it.key, it.ext, g.body(it))
+	if h == nil {
+		return false
+	}
+	done := store.DoneTaken
+	if same {
+		done = store.DoneHeld
+	}
+	c.s.parts[it.part].tell(&store.Completion{Done: done, Ticket: it.ticket, Hour: h.number})
+	return true
+}
+
+// retire removes the hours that have to go.
 func (c *committer) retire() {
 	if c.retryAt != nil {
 		return
 	}
-	if c.sync(); c.retryAt != nil {
-		return
-	}
 	if err := errors.Join(c.s.reopen(), c.s.noteSteps(), c.s.retire()); err != nil {
 		c.broken(err)
-	}
-}
-
-// writeBatch writes some of a group, of so many bytes; with sync it makes safe all that was written until then.
-func (c *committer) writeBatch(g *group, items []item, bytes uint64, sync bool) {
-	err := c.ready()
-	if err == nil {
-		err = c.apply(g, items, sync)
-	}
-	for i := range items {
-		it := &items[i]
-		it.part.logged = it.ticket
-	}
-	c.unsynced += len(items)
-	if err != nil {
-		c.broken(err)
-		return
-	}
-	c.s.stats.groups.Add(1)
-	c.s.active.written += bytes
-	switch {
-	case sync:
-		c.confirm()
-	case c.syncAt == nil:
-		c.syncAt = c.s.cfg.After(c.s.cfg.SyncEvery)
 	}
 }
 
@@ -181,63 +187,44 @@ func (c *committer) ready() error {
 		}
 		return nil
 	}
-	c.sync()
-	if c.retryAt != nil {
-		return errBroken
-	}
 	return s.beginHour()
 }
 
-// apply writes a batch to the active hour.
-func (c *committer) apply(g *group, items []item, sync bool) error {
+// store writes items to the active hour and makes them safe: few in a batch, many as a table.
+func (c *committer) store(g *group, refs []ref) error {
 	h := c.s.active
-	batch := h.db.NewBatch()
-	defer batch.Close()
-	_, steps := c.s.clock.now()
-	for i := range items {
-		it := &items[i]
-		off := steps - it.steps - h.lag(steps) // from the clock when it came to the hour's own
-		if err := it.add(batch, g.body(it), off); err != nil {
-			return err
-		}
+	if len(refs) == 0 {
+		return h.guard.failed()
 	}
-	if err := batch.Commit(&pebble.WriteOptions{Sync: sync}); err != nil {
+	_, steps := c.s.clock.now()
+	off := steps - h.lag(steps) // from the clock that was never set to the hour's own
+	size := 0
+	for i := range refs {
+		size += len(g.value(g.item(refs[i].i))) + itemBytes
+	}
+	h.written += uint64(size)
+	c.sinceLook += uint64(size)
+	var err error
+	if size < int(c.s.cfg.MemTableBytes/tableShare) {
+		err = writeBatch(h, g, refs, off)
+	} else {
+		err = c.writeTable(h, g, refs, off)
+	}
+	if err = errors.Join(err, h.guard.failed()); err != nil {
 		return fmt.Errorf("write hour %s: %w", h.dir, err)
 	}
-	return h.guard.failed()
+	return nil
 }
 
-// add puts a content into the batch, and a pointer to the name's newest if that is another one, their dates moved by off.
-func (it *item) add(b *pebble.Batch, body []byte, off int64) error {
-	op := b.SetDeferred(contentKeySize, contentHeader+len(body))
-	putContentKey(op.Key, it.key, it.ext)
-	flags := flagIf(it.producer, flagProducer) | flagIf(it.pointer.published, flagPublished) | flagIf(it.pointer.newest != it.ext, flagNotNewest)
-	putContent(op.Value, it.wall+off, flags, body)
-	if err := op.Finish(); err != nil || flags&flagNotNewest == 0 || it.pointer.newest == 0 {
+// writeBatch goes by way of the log and the memtable.
+func writeBatch(h *hour, g *group, refs []ref, off int64) error {
+	batch := h.db.NewBatch()
+	defer batch.Close()
+	err := g.each(refs, off, func(key, value []byte) error { return batch.Set(key, value, nil) })
+	if err != nil {
 		return err
 	}
-	op = b.SetDeferred(pointerKeySize, pointerSize)
-	putPointerKey(op.Key, it.key)
-	p := it.pointer
-	p.wall += off
-	p.put(op.Value)
-	return op.Finish()
-}
-
-// sync makes safe what was written since the last sync, and says so.
-func (c *committer) sync() {
-	if c.unsynced == 0 {
-		return
-	}
-	h := c.s.active
-	if err := h.db.LogData(nil, pebble.Sync); err != nil {
-		h.guard.fail(err)
-	}
-	if err := h.guard.failed(); err != nil {
-		c.broken(err)
-		return
-	}
-	c.confirm()
+	return batch.Commit(pebble.Sync)
 }
 
 // confirm tells the shards that all that was written is safe.
@@ -247,14 +234,17 @@ func (c *committer) confirm() {
 		c.s.cfg.Event(Event{Kind: Recovered, Dir: c.s.cfg.Dir})
 	}
 	c.s.stats.syncs.Add(1)
-	c.s.stats.written.Add(uint64(c.unsynced))
+	c.s.stats.written.Add(uint64(c.writing))
+	for i := range c.taken {
+		it := &c.taken[i]
+		c.s.parts[it.part].tell(&store.Completion{Done: store.DoneTaken, Ticket: it.ticket, Hour: c.s.active.number})
+	}
 	c.settle(store.DoneCommit, c.s.active.number)
 }
 
-// settle tells the shards what became of all that was written since the last sync.
+// settle tells the shards what became of what was written.
 func (c *committer) settle(done store.Done, hour uint32) {
-	c.syncAt = nil
-	c.unsynced = 0
+	c.writing = 0
 	for _, p := range c.s.parts {
 		p.settle(done, p.logged, hour)
 	}
@@ -267,9 +257,9 @@ func (c *committer) failed() {
 	}
 }
 
-// broken takes note that the disk failed: what was not synced is lost to the disk, and the active hour is tried again later.
+// broken takes note that the disk failed: what was being written is lost to the disk, and the active hour is tried again later.
 func (c *committer) broken(err error) {
-	c.s.stats.failures.Add(uint64(c.unsynced))
+	c.s.stats.failures.Add(uint64(c.writing))
 	c.settle(store.DoneFailed, 0)
 	if c.retryAt != nil {
 		return

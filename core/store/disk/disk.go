@@ -299,7 +299,7 @@ func (s *Store) Split(n int, owner func(name.Key) int) []store.Backend {
 	s.parts = make([]*part, n)
 	out := make([]store.Backend, n)
 	for i := range s.parts {
-		s.parts[i] = &part{s: s, oldest: s.oldest()}
+		s.parts[i] = &part{s: s, index: uint16(i), oldest: s.oldest()}
 		out[i] = s.parts[i]
 	}
 	for _, l := range ix.names {

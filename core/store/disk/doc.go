@@ -31,14 +31,17 @@
 //
 // # Writing
 //
-// Shards queue; one goroutine writes what is queued in one batch, without waiting for more. If a durable content is among
-// it the write-ahead log is synced at once, else once in SyncEvery (1 s). What a name's class loses when the power goes:
+// Shards queue; one goroutine lets contents collect until a durable one is among them, until SyncEvery (1 s) has passed, or until half of
+// QueueBytes has come. Then it writes them as one group, makes them safe, and says so. A group of less than a quarter of MemTableBytes goes by
+// way of Pebble's log and memtable. A larger one, as they come at a high rate, is sorted and becomes a table at once (table.go), which costs a sixth.
+// What a name's class loses when the power goes, or the process is killed:
 //
 //   - durable: nothing that was confirmed
-//   - buffered: at most what came since the last sync. Close syncs, so a clean stop loses nothing
+//   - buffered: what was not confirmed, at most what came within SyncEvery and while that was written. Close writes what waits, so a clean stop
+//     loses nothing
 //   - memory: never comes here
 //
-// A late number that may be on disk already is looked up before it is written: the first stays (P-17).
+// A late number that may be on disk already is looked up before it is written, and so is what waits in the same group: the first stays (P-17).
 //
 // # When things go wrong
 //

@@ -125,6 +125,11 @@ func (g *guard) Rename(from, to string) error {
 	return g.may(to, func() error { return g.FS.Rename(from, to) })
 }
 
+// Link is vfs.FS.
+func (g *guard) Link(from, to string) error {
+	return g.may(to, func() error { return g.FS.Link(from, to) })
+}
+
 // Lock is vfs.FS. The whole store is locked (Store.claim); on a read-only file system an hour's folder could not be.
 func (g *guard) Lock(string) (io.Closer, error) { return noFile{}, nil }
 

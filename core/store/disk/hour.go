@@ -65,12 +65,17 @@ func (s *shared) close() {
 	s.cache.Unref()
 }
 
+// tablesOver is how many tables may lie over each other before Pebble compacts them into one level. Whatever is compacted before an hour has
+// ended is written once more, and each question has to look into the Bloom filters of all of them: those of so many, as the committer makes
+// them, have room in the cache.
+const tablesOver = 64
+
 // options of an hour. What is not Pebble's default, and why:
 //   - MaxConcurrentCompactions 1 by default: one core is for forwarding
 //   - no limit at which Pebble stops writes because of many files or memtables: an hour is short, and a stopped writer
 //     would only fill the queue
-//   - no compaction before 16 tables lie over each other: an hour is compacted when it has ended, and whatever is compacted before is
-//     written once more. What lies in the first level is not compressed, for the same reason
+//   - no compaction before many tables lie over each other (tablesOver). What lies in the first level is not compressed: it is written
+//     once more, and that soon
 //   - the log goes to the disk as it grows, so that its end, at the latest after a memtable, waits for little
 //   - blocks of 32 KiB and one index for each table: a replay reads a few contents of a name in each of 24 hours, and those of the
 //     names beside it are read next; a flash card reads 32 KiB about as fast as 4
@@ -85,7 +90,7 @@ func (s *shared) options(g *guard, sealed, readOnly bool) *pebble.Options {
 	o := &pebble.Options{
 		FS: g, Cache: s.cache, FileCache: s.files, Logger: g, ReadOnly: readOnly,
 		MemTableSize: memTable, MemTableStopWritesThreshold: 8,
-		L0CompactionThreshold: 32, L0StopWritesThreshold: 1000,
+		L0CompactionThreshold: 2 * tablesOver, L0StopWritesThreshold: 1000,
 		WALBytesPerSync:    512 << 10,
 		FormatMajorVersion: pebble.FormatNewest,
 		EventListener:      &pebble.EventListener{DataCorruption: func(i pebble.DataCorruptionInfo) { g.fail(i.Details) }},
@@ -108,6 +113,9 @@ func (s *shared) open(h *hour, readOnly bool) (err error) {
 			err = errors.Join(g.failed(), fmt.Errorf("open hour %s: %v", h.dir, p))
 		}
 	}()
+	if !readOnly {
+		_ = s.cfg.FS.Remove(s.cfg.FS.PathJoin(h.dir, tableName)) // what the power has left of one
+	}
 	db, err := pebble.Open(h.dir, s.options(g, h.sealed, readOnly))
 	if err == nil && g.failed() != nil {
 		err = db.Close()

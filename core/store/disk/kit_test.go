@@ -99,6 +99,13 @@ func (c *clock) waitTimer(d time.Duration) {
 	}
 }
 
+// hasTimer tells whether somebody waits for a timer of at most d.
+func (c *clock) hasTimer(d time.Duration) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.ContainsFunc(c.timers, func(t timer) bool { return t.at <= c.now+d })
+}
+
 // node is a store with its shards, as a host would have it.
 type node struct {
 	t      testing.TB

@@ -15,7 +15,7 @@ import (
 )
 
 // naive is what the layout in hours is measured against: one Pebble database keyed by name and number, with the same cache, the same
-// memtable and batches of the same size, written to directly and made safe as often. What is past its retention is deleted by name,
+// memtable, written to directly in batches of 256 KiB and made safe as often. What is past its retention is deleted by name,
 // and its room comes back when the range is compacted.
 type naive struct {
 	db    *pebble.DB
@@ -36,7 +36,7 @@ func openNaive(tb testing.TB, dir string, cfg Config) *naive {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	return &naive{db: db, batch: db.NewBatch(), limit: int(cfg.MemTableBytes / batchShare), fresh: time.Now()}
+	return &naive{db: db, batch: db.NewBatch(), limit: int(cfg.MemTableBytes / 16), fresh: time.Now()}
 }
 
 func (n *naive) put(k name.Key, ext uint64, body []byte) error {

@@ -29,7 +29,7 @@ func (h *Held) Add(ext uint64, arrived int64, bytes int) {
 }
 
 // Names gives at most limit names from low on up to high, in order, with what arrived of each at or after since(name), Unix ms. It
-// reads every content of theirs and waits for the disk: call it from a goroutine that may.
+// reads every content of theirs and waits for the disk: call it from a goroutine that may. What is queued and not yet written is not seen.
 func (s *Store) Names(ctx context.Context, low, high name.Key, limit int, since func(name.Key) int64) (list []Held, err error) {
 	for len(list) < limit && low <= high {
 		k, ok, err := s.nextName(ctx, low)

@@ -9,11 +9,12 @@ import (
 // part is one shard's view of the store: store.Backend.
 type part struct {
 	s      *Store
+	index  uint16 // among the parts
 	loaded []store.Loaded
 	oldest uint32
 
 	ticket uint64 // of the latest write in the queue; guarded by its mutex
-	// The committer's: tickets of the latest write in the log of the active hour, and of the latest that was told of.
+	// The committer's: tickets of the latest write that it has taken, and of the latest that was told of.
 	logged, told uint64
 
 	mu     sync.Mutex

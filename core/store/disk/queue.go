@@ -13,11 +13,13 @@ import (
 type queue struct {
 	mu     sync.Mutex
 	fill   group
-	limit  int
+	limit  int    // bytes that may wait,
+	enough int    // … and those that are written without waiting for more
+	ripe   bool   // fill is to be written now: there is enough in it, or somebody waits for it
 	at     moment // when the latest content came,
 	steps  int64  // … and the sum of the clock's steps then
 	closed bool
-	wake   chan struct{} // holds one when fill is not empty
+	wake   chan struct{} // holds one when fill is no longer empty, and when it is ripe
 }
 
 // moment is one time by both clocks.
@@ -26,44 +28,11 @@ type moment struct {
 	mono time.Duration
 }
 
-// group is contents that are written in one batch.
-type group struct {
-	items []item
-	bytes []byte // their bodies
-	clear []clearing
-}
-
-// clearing is a range of names to be removed after the first items of a group.
-type clearing struct {
-	after     int
-	low, high name.Key
-	done      chan error
-}
-
-// item is one content of a group.
-type item struct {
-	part       *part
-	ticket     uint64 // of the write
-	key        name.Key
-	ext        uint64
-	wall       int64
-	steps      int64 // of the clock, when it came
-	pointer    pointer
-	start, end int // of the body
-	class      store.Class
-	producer   bool
-	late       bool // its number may be on disk already (P-17)
-}
-
-// itemBytes is about what an item takes beside its body.
-const itemBytes = 128
-
-func (g *group) size() int           { return len(g.bytes) + itemBytes*len(g.items) }
-func (g *group) body(i *item) []byte { return g.bytes[i.start:i.end] }
-func (g *group) reset()              { clear(g.items); g.items, g.bytes, g.clear = g.items[:0], g.bytes[:0], nil }
+// tableBytes is the most that is collected for one table: more would make it no cheaper.
+const tableBytes = 8 << 20
 
 func (q *queue) init(limit int) {
-	q.limit = limit
+	q.limit, q.enough = limit, min(limit/2, tableBytes)
 	q.wake = make(chan struct{}, 1)
 }
 
@@ -72,27 +41,26 @@ func (q *queue) put(p *part, w *store.Write) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	g := &q.fill
-	if q.closed || g.size()+itemBytes+len(w.Body) > q.limit {
+	if q.closed || g.size+itemBytes+len(w.Body) > q.limit {
 		p.s.stats.refused.Add(1)
 		return false
 	}
-	start := len(g.bytes)
 	p.ticket++
-	g.bytes = append(g.bytes, w.Body...)
-	g.items = append(g.items, item{
-		part: p, ticket: p.ticket, key: w.Key, ext: w.Ext, wall: w.Wall, steps: q.stepsAt(p, w), class: w.Class, producer: w.Producer, late: w.Late,
-		start: start, end: len(g.bytes), pointer: pointer{
-			newest: w.Newest, wall: w.NewestAt, mac: w.NewestMAC,
-			producer: w.FromFirst, published: w.Published,
-		},
-	})
-	if len(g.items) == 1 { // who takes the group takes all of it
-		select {
-		case q.wake <- struct{}{}:
-		default:
-		}
+	g.add(p, w, q.stepsAt(p, w))
+	ripe := w.Class == store.Durable || g.size >= q.enough
+	if g.n == 1 || ripe && !q.ripe {
+		q.ripe = q.ripe || ripe
+		q.call()
 	}
 	return true
+}
+
+// call wakes the committer.
+func (q *queue) call() {
+	select {
+	case q.wake <- struct{}{}:
+	default:
+	}
 }
 
 // stepsAt gives the sum of the clock's steps when w came. The clock is read once for all contents of a burst, which came at one time.
@@ -104,13 +72,39 @@ func (q *queue) stepsAt(p *part, w *store.Write) int64 {
 	return q.steps
 }
 
-// take exchanges the filled group for an empty one.
-func (q *queue) take(empty group) group {
+// take exchanges the filled group for the empty one g, if it is ripe or anyhow. It tells whether it did so, and whether something waits.
+func (q *queue) take(g *group, anyhow bool) (taken, waits bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	full := q.fill
-	q.fill = empty
-	return full
+	if !anyhow && !q.ripe {
+		return false, q.fill.n > 0
+	}
+	*g, q.fill = q.fill, *g
+	q.ripe = false
+	return true, false
+}
+
+// trim gives memory back while nothing waits.
+func (q *queue) trim() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.fill.n == 0 && len(q.fill.clear) == 0 {
+		q.fill = group{}
+	}
+}
+
+// clear lets a range of names be removed behind what is in the queue.
+func (q *queue) clear(cl clearing) (ok bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.closed {
+		return false
+	}
+	cl.after = q.fill.n
+	q.fill.clear = append(q.fill.clear, cl)
+	q.ripe = true
+	q.call()
+	return true
 }
 
 // close lets nothing more in.
@@ -118,4 +112,11 @@ func (q *queue) close() {
 	q.mu.Lock()
 	q.closed = true
 	q.mu.Unlock()
+}
+
+// clearing is a range of names to be removed after the first items of a group.
+type clearing struct {
+	after     int
+	low, high name.Key
+	done      chan error
 }

@@ -70,8 +70,11 @@ func randomLives(t *testing.T, from, to int) {
 func randomLife(t *testing.T, seed uint64) {
 	w := &world{t: t, rng: rand.New(rand.NewPCG(seed, 1)), fail: &failing{}, seqs: map[name.Key]uint32{}, kept: map[number]time.Duration{}, newest: map[name.Key]uint32{}}
 	w.set = settings{fs: errorfs.Wrap(vfs.NewMem(), w.fail), workers: 1 + int(seed%3), shard: store.Config{Class: store.Durable, LogBytes: 32 << 10}}
+	if seed%2 == 0 {
+		w.set.shard.Class = store.Buffered
+	}
 	w.set.clock = newClock()
-	w.set.disk = Config{MemTableBytes: 64 << 10}
+	w.set.disk = Config{MemTableBytes: 16 << 10} // a burst is a table, or a batch
 	w.node = w.set.start(t)
 	for range 120 {
 		switch w.rng.IntN(12) {
@@ -101,27 +104,30 @@ func randomLife(t *testing.T, seed uint64) {
 // publish publishes contents of one name and waits until each is confirmed.
 func (w *world) publish() {
 	k := key(w.rng.IntN(5))
-	for range 1 + w.rng.IntN(20) {
+	first := w.seqs[k] + 1
+	for range 1 + w.rng.IntN(20)*(1+w.rng.IntN(4)) {
 		w.seqs[k]++
-		seq := w.seqs[k]
-		w.keep(k, seq, label(int(seq)))
-		w.settle(k, seq, true)
+		w.keep(k, w.seqs[k], label(int(w.seqs[k])))
 	}
+	w.settle(k, first, w.seqs[k], true)
 }
 
-// settle waits for the fate of a content, and notes it if it was confirmed.
-func (w *world) settle(k name.Key, seq uint32, must bool) {
+// settle waits for the fate of contents, and notes those that were confirmed.
+func (w *world) settle(k name.Key, first, last uint32, must bool) {
 	w.t.Helper()
+	w.due()
+	left := last - first + 1
 	w.until(func(r store.Result) bool {
-		if r.Key != k || r.Seq != seq || r.Done != store.DoneCommit && r.Done != store.DoneFailed {
+		if r.Key != k || r.Seq < first || r.Seq > last || r.Done != store.DoneCommit && r.Done != store.DoneFailed {
 			return false
 		}
 		if r.Done == store.DoneCommit {
-			w.kept[number{k, seq}], w.newest[k] = w.clock.now, seq
+			w.kept[number{k, r.Seq}], w.newest[k] = w.clock.now, max(w.newest[k], r.Seq)
 		} else if must {
-			w.t.Fatalf("content %d of %x was not written", seq, k)
+			w.t.Fatalf("content %d of %x was not written", r.Seq, k)
 		}
-		return true
+		left--
+		return left == 0
 	})
 }
 
@@ -135,7 +141,7 @@ func (w *world) disturb() {
 	for range 1 + w.rng.IntN(10) {
 		w.seqs[k]++
 		w.keep(k, w.seqs[k], label(int(w.seqs[k])))
-		w.settle(k, w.seqs[k], false)
+		w.settle(k, w.seqs[k], w.seqs[k], false)
 		if w.rng.IntN(4) == 0 {
 			w.pass(time.Duration(w.rng.IntN(90)) * time.Minute)
 		}
@@ -144,7 +150,7 @@ func (w *world) disturb() {
 	for {
 		w.seqs[k]++
 		w.keep(k, w.seqs[k], label(int(w.seqs[k])))
-		w.settle(k, w.seqs[k], false)
+		w.settle(k, w.seqs[k], w.seqs[k], false)
 		if w.newest[k] == w.seqs[k] {
 			return
 		}

@@ -269,7 +269,7 @@ func TestP17ConflictWithWhatIsOnDiskOnly(t *testing.T) {
 	n.stop()
 }
 
-// A late content of which a copy lies in the log, but not safe yet, is not confirmed before it is (P-13, P-17).
+// A late content of which a copy waits to be written is not confirmed before it is safe (P-13, P-17).
 func TestP13LateCopyIsConfirmedWhenTheFirstIsSafe(t *testing.T) {
 	mem := vfs.NewCrashableMem()
 	shard := buffered
@@ -289,10 +289,18 @@ func TestP13LateCopyIsConfirmedWhenTheFirstIsSafe(t *testing.T) {
 	if _, st := n.shard(key(1)).Exact(key(1), 5); st != store.OnDisk {
 		t.Fatalf("the late content is %v", st)
 	}
-	n.clock.waitTimer(time.Second) // and in the log
+	n.clock.waitTimer(time.Second) // it waits for that
 	if out := n.putFrom(key(1), 5, label(5), false); out.Verdict != store.Stored {
 		t.Fatalf("once more it is %+v", out)
 	}
+	for len(n.ready) > 0 {
+		n.take(func(r store.Result) {
+			if r.Key == key(1) && r.Seq == 5 && r.Done != store.DoneRead {
+				t.Errorf("%v before it is safe", r.Done)
+			}
+		})
+	}
+	n.pass(time.Second)
 	n.committed(key(1), 5)
 	set.fs = mem.CrashClone(vfs.CrashCloneCfg{})
 	n.stop()

@@ -1,0 +1,51 @@
+package disk
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/cockroachdb/pebble/v2/objstorage/objstorageprovider"
+	"github.com/cockroachdb/pebble/v2/sstable"
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+// At a high rate what was collected becomes a table at once: it is sorted, written to a file, made safe, and taken in by Pebble. By way of
+// the log, the memtable and its flush the same costs six times as much.
+
+// tableName is the table that is being written. Pebble takes it in under a name of its own. What a power cut leaves of one is removed when the
+// hour is opened for writing, and what Pebble had linked but not taken in is removed by Pebble.
+const tableName = "next.sst"
+
+// writeTable writes items, which are sorted, as a table.
+func (c *committer) writeTable(h *hour, g *group, refs []ref, off int64) (err error) {
+	defer func() {
+		if p := recover(); p != nil { // as where an hour is opened or compacted
+			err = errors.Join(h.guard.failed(), fmt.Errorf("pebble: %v", p))
+		}
+	}()
+	path := c.s.cfg.FS.PathJoin(h.dir, tableName)
+	f, err := h.guard.Create(path, vfs.WriteCategoryUnspecified)
+	if err != nil {
+		return err
+	}
+	o := c.s.shared.options(h.guard, false, false)
+	o.EnsureDefaults()
+	w := sstable.NewWriter(objstorageprovider.NewFileWritable(f), o.MakeWriterOptions(0, h.db.TableFormat()))
+	c.pointers = c.pointers[:0]
+	err = g.each(refs, off, func(key, value []byte) error {
+		if len(key) == pointerKeySize { // pointers stand behind all contents
+			c.pointers = append(append(c.pointers, key...), value...)
+			return nil
+		}
+		return w.Set(key, value)
+	})
+	for p := c.pointers; err == nil && len(p) > 0; p = p[pointerKeySize+pointerSize:] {
+		err = w.Set(p[:pointerKeySize], p[pointerKeySize:][:pointerSize])
+	}
+	if err = errors.Join(err, w.Close(), h.guard.failed()); err != nil {
+		return err
+	}
+	c.s.stats.tables.Add(1)
+	return h.db.Ingest(context.Background(), []string{path})
+}
