@@ -17,7 +17,20 @@ func (w *Worker) consult(e *table.Entry, in *table.In, kind EventKind, why wire.
 	}
 	needs := w.strategy.Needs(e.Key.Name.Name())
 	e.Needs = uint16(needs.Wants)
-	if kind == InterestIn && w.gathers && needs.Wants&WantTogether != 0 {
+	gathers := kind == InterestIn && w.gathers && needs.Wants&WantTogether != 0
+	if gathers && w.gathered.crowded() {
+		w.settle() // before what stands is looked at: none is to overtake those that wait
+	}
+	if kind == InterestIn {
+		if d := w.decided(e.Key.Name, in, needs); d != nil {
+			if d.stands(w.now.Mono) {
+				w.reuse(d, e, in)
+				return
+			}
+			gathers = gathers && !d.useful // what is said of this one is likely to be good for those that it would wait for
+		}
+	}
+	if gathers {
 		w.gather(e, in, needs)
 		return
 	}
@@ -30,6 +43,7 @@ func (w *Worker) consult(e *table.Entry, in *table.In, kind EventKind, why wire.
 	}
 	w.cmds = w.consulted(ev)
 	w.keepBlank(ev, e, &w.blank)
+	w.remember(e.Key.Name, ev, needs, w.cmds)
 	w.obey(e, in, ev, w.cmds)
 }
 
@@ -191,6 +205,7 @@ func (w *Worker) tellContent(r *received, e *table.Entry) {
 	w.provide(ev, r.key, e, needs, &w.blank)
 	w.cmds = w.consulted(ev)
 	w.keepBlank(ev, e, &w.blank)
+	w.revoke(r.key)
 	for i := range w.cmds[:min(len(w.cmds), MaxCommands)] {
 		if c := &w.cmds[i]; c.Op == Repeat {
 			w.repeatContent(r, c.Delay)
@@ -227,6 +242,7 @@ func (w *Worker) tellRoute(kind EventKind, net uint8, p name.Prefix, face FaceID
 			ev.Route = state.Scratch(needs.Owner)
 		}
 		w.cmds = w.consulted(ev)
+		end(state)
 		w.stats.Ignored += uint64(min(len(w.cmds), MaxCommands))
 	}
 	if s, ok := w.strategy.(Spread); ok {

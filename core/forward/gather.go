@@ -14,6 +14,7 @@ type gathered struct {
 	wants  Wants                    // of their strategies together
 	marks  [gatherMarks / 64]uint64 // hashes of their keys
 	ids    [MaxTogether]int32       // entries
+	needs  [MaxTogether]Needs       // of their strategies
 	events [MaxTogether]Event
 	out    [MaxTogether][]Command
 	blanks [MaxTogether]PendingScratch // see Worker.blank
@@ -53,19 +54,19 @@ func (w *Worker) gather(e *table.Entry, in *table.In, needs Needs) {
 		w.gathered = &gathered{}
 	}
 	g := w.gathered
-	if g.n == MaxTogether {
-		w.settle()
-	}
 	word, bit := markOf(e.Key.Name, e.Key.Seq)
 	g.marks[word] |= bit
 	g.wants |= needs.Wants
-	g.ids[g.n] = e.ID
+	g.ids[g.n], g.needs[g.n] = e.ID, needs
 	hops := w.hops
 	w.hops = g.hops[g.n][:]
 	w.describe(&g.events[g.n], e, in, InterestIn, needs, &g.blanks[g.n])
 	w.hops = hops
 	g.n++
 }
+
+// crowded tells whether no further one can be gathered.
+func (g *gathered) crowded() bool { return g != nil && g.n == MaxTogether }
 
 // undecided tells whether an entry was gathered last: its timer is set when it is decided.
 func (w *Worker) undecided(e *table.Entry) bool {
@@ -86,6 +87,11 @@ func (w *Worker) settle() {
 		g.out[k] = g.room[k][:0]
 	}
 	w.decideAll(g.events[:n], g.out[:n])
+	for k := range n { // before any is carried out: what happens then may end it
+		if g.events[k].Reuse.Interests > 0 {
+			w.remember(w.pit.At(g.ids[k]).Key.Name, &g.events[k], g.needs[k], g.out[k])
+		}
+	}
 	for k := range n {
 		e, ev := w.pit.At(g.ids[k]), &g.events[k] // it is still there: what could end it has settled it
 		w.keepBlank(ev, e, &g.blanks[k])

@@ -66,6 +66,7 @@ func (w *Worker) measureReturn(e *table.Entry, o *table.Out, why wire.ReturnReas
 		return
 	case wire.ReturnNoRoute, wire.ReturnCongestion, wire.ReturnExpired:
 		w.fib.State(e.Key.Name).MakePath(o.Face).Lost()
+		w.revoke(e.Key.Name)
 	}
 	w.fib.State(e.Key.Name).MakePath(o.Face).Heard()
 }
@@ -82,6 +83,7 @@ func (w *Worker) measureEnd(e *table.Entry) {
 		switch {
 		case w.now.Mono-o.Sent >= p.Timeout():
 			p.Lost()
+			w.revoke(e.Key.Name)
 		case !o.Again:
 			w.late.Put(w.now.Mono, e.Key, o.Face, o.Sent)
 		}

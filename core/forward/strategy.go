@@ -1,6 +1,7 @@
 package forward
 
 import (
+	"sync/atomic"
 	"time"
 
 	"github.com/zmesh/zmesh/core/name"
@@ -102,7 +103,25 @@ type Event struct {
 	// event. nil where there is none, and for a strategy that does not ask for it.
 	Route   *RouteScratch
 	Pending *PendingScratch
+
+	// Reuse is set by a strategy whose answer to this InterestIn is good for the next ones under the route. It counts at no other event.
+	Reuse Reuse
 }
+
+// Reuse says how many further Interests under the route of one an answer to it is good for, at most [MaxReuse], and how long, at most
+// [MaxReuseTime]: they are decided so without asking. The zero value is none. Whatever else they differ in, they have the same next hops with the same costs and states; and the answer
+// ends when the strategy is told of anything else under the route, when an Interest is lost there ([WantMeasures]), and when the
+// strategy is another one or another Version.
+type Reuse struct {
+	Interests uint16
+	For       time.Duration
+}
+
+// Bounds of a [Reuse].
+const (
+	MaxReuse     = 255
+	MaxReuseTime = time.Second
+)
 
 // RouteScratch and PendingScratch are what the host keeps for a strategy.
 type (
@@ -152,8 +171,10 @@ const (
 
 // Needs is what a strategy asks for, and who it is: its blocks are kept for the owner, over all versions of it.
 type Needs struct {
-	Owner uint32
-	Wants Wants
+	Owner   uint32
+	Wants   Wants
+	Version uint32         // another one does not stand by what this one has said
+	Reused  *atomic.Uint64 // counts the Interests that were decided by [Event.Reuse]; nil: nobody does
 }
 
 // Strategy decides where an Interest goes. Each worker has its own instance and calls it under its mutex. Decide appends at

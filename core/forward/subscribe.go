@@ -171,6 +171,7 @@ func (w *Worker) upstreams(s *table.Sub) []FaceID {
 	}
 	w.provide(ev, s.Key, nil, w.strategy.Needs(ev.Name), nil)
 	w.cmds = w.consulted(ev)
+	w.revoke(s.Key)
 	for _, c := range w.cmds[:min(len(w.cmds), MaxCommands)] {
 		if c.Op > DropRequest {
 			w.stats.Ignored++

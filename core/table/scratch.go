@@ -27,6 +27,8 @@ const MaxOwners = 4
 // RouteState is what a worker keeps by route: blocks of strategies, and what was measured of each next hop. It ends with the
 // route. It is made when a strategy first asks for it, and holds no more than MaxOwners blocks and MaxPaths next hops.
 type RouteState struct {
+	Decision any // the worker's: what the strategy has last said of an Interest
+
 	blocks []*RouteScratch
 	paths  []Path
 }
