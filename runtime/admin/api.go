@@ -161,6 +161,7 @@ type Plugin struct {
 	StateKeys  int               `json:"state_keys"`  // kept for the plugin
 	StateBytes int               `json:"state_bytes"` // that they take
 
+	Reused   uint64      `json:"reused"`   // Interests that a strategy had answered with an earlier one, without a call
 	Degraded uint64      `json:"degraded"` // a strategy's events that best-route decided instead
 	Swaps    uint64      `json:"swaps"`    // since it was loaded
 	Returned uint64      `json:"returned"` // how often the version before came back by itself

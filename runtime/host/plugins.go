@@ -102,7 +102,7 @@ func (h *Host) Plugins() []admin.Plugin {
 		list = append(list, admin.Plugin{
 			Name: s.Name, Kind: string(s.Kind), Version: s.Version, Digest: s.Digest, State: string(s.State), Source: s.Source,
 			Instances: s.Instances, Calls: s.Calls, Traps: s.Traps, Limits: s.Limits, StateKeys: s.StateKeys, StateBytes: s.StateBytes,
-			Degraded: s.Degraded, Swaps: s.Swaps, Returned: s.Returned, Recycled: s.Recycled, Skipped: s.Skipped, Previous: s.Previous,
+			Reused: s.Reused, Degraded: s.Degraded, Swaps: s.Swaps, Returned: s.Returned, Recycled: s.Recycled, Skipped: s.Skipped, Previous: s.Previous,
 			Fuel: admin.Spread(s.Fuel), Time: admin.Spread(s.Time), LastTrap: (*admin.PluginTrap)(s.LastTrap),
 		})
 	}

@@ -50,6 +50,8 @@ type Manager struct {
 	links   map[string][]*DriverLink     // by name, one for each open line
 	closed  bool
 
+	seats atomic.Uint32 // how many there have been
+
 	wake   chan struct{} // an instance has trapped
 	ctx    context.Context
 	cancel context.CancelFunc

@@ -15,6 +15,7 @@ import (
 type seat struct {
 	crew     *seats
 	instance *engine.Instance
+	number   uint32    // no other of the Manager has it
 	features uint64    // that the instance relies on
 	schema   uint64    // of what the host keeps for it
 	memory   uint64    // bytes that it began with
@@ -191,7 +192,7 @@ func newSeats(ctx context.Context, p *loaded, v *version, places []*place, first
 
 // seat makes one that close retires.
 func (c *seats) seat(i *engine.Instance) *seat {
-	s := &seat{crew: c, instance: i, features: i.Features(), schema: c.version.stateID(), left: make(chan struct{})}
+	s := &seat{crew: c, instance: i, number: c.plugin.manager.seats.Add(1), features: i.Features(), schema: c.version.stateID(), left: make(chan struct{})}
 	s.memory, s.looked = i.Memory(), time.Now()
 	c.begun = append(c.begun, s)
 	return s

@@ -19,6 +19,7 @@ type Status struct {
 	Grants    []string    `json:"grants"`
 	Instances int         `json:"instances"`
 	Calls     uint64      `json:"calls"`    // items handed to it since it was loaded, over swaps
+	Reused    uint64      `json:"reused"`   // strategy: Interests that it had answered with an earlier one, without a call
 	Traps     uint64      `json:"traps"`    // calls that ended in a trap or in output that is none
 	Degraded  uint64      `json:"degraded"` // strategy: events that best-route decided instead
 	Swaps     uint64      `json:"swaps"`    // since it was loaded

@@ -59,6 +59,7 @@ func (c *strategyCrew) tell(s *Status) {
 	c.seats.tell(s)
 	for _, h := range c.holders {
 		s.Degraded += h.degraded.Load()
+		s.Reused += h.reused.Load()
 	}
 }
 
@@ -102,6 +103,7 @@ type StrategyHolder struct {
 	place
 	owner    uint32 // of the blocks that the node keeps for it, over all versions
 	degraded atomic.Uint64
+	reused   atomic.Uint64 // Interests that were decided as the one before
 }
 
 // Needs implements [forward.Strategy]: what the version at work has asked for when it was initialised.
@@ -110,7 +112,7 @@ func (h *StrategyHolder) Needs(name.Name) forward.Needs {
 	if s == nil {
 		return forward.Needs{}
 	}
-	return forward.Needs{Owner: h.owner, Wants: forward.Wants(s.features) & strategyWants}
+	return forward.Needs{Owner: h.owner, Wants: forward.Wants(s.features) & strategyWants, Version: s.number, Reused: &h.reused}
 }
 
 // strategyWants are the feature bits that are the worker's too; the values are the same.
@@ -118,7 +120,11 @@ const strategyWants = forward.WantContent | forward.WantRoutes | forward.WantFac
 
 // Decide implements [forward.Strategy].
 func (h *StrategyHolder) Decide(ev *forward.Event, out []forward.Command) []forward.Command {
-	s := h.sit()
+	return h.decide(h.sit(), ev, out)
+}
+
+// decide decides in a seat that was entered, if there is one.
+func (h *StrategyHolder) decide(s *seat, ev *forward.Event, out []forward.Command) []forward.Command {
 	if s != nil {
 		if list := s.crew.version.killers.any(); list != nil {
 			if _, ok := list[inputKey(ev)]; ok {
@@ -231,7 +237,7 @@ func consult(i *engine.Instance, ev *forward.Event, out []forward.Command) ([]fo
 	if err != nil {
 		return out, err
 	}
-	if out, _, err = readAnswer(b, i.MaxOutput(), out); err != nil {
+	if out, _, err = readAnswer(b, i.MaxOutput(), ev, out); err != nil {
 		return out, blame(i, 0, 1, err)
 	}
 	if len(state) >= abi.ScratchSize {
@@ -248,8 +254,8 @@ func blame(i *engine.Instance, k, n int, err error) error {
 	return i.Fail(k, n, err)
 }
 
-// readAnswer takes the answer apart that b begins with, of at most so many commands, and gives what follows it.
-func readAnswer(b []byte, most int, out []forward.Command) (_ []forward.Command, rest []byte, _ error) {
+// readAnswer takes the answer to ev apart that b begins with, of at most so many commands, and gives what follows it.
+func readAnswer(b []byte, most int, ev *forward.Event, out []forward.Command) (_ []forward.Command, rest []byte, _ error) {
 	item, rest, ok := engine.NextItem(b)
 	if !ok {
 		return out, nil, errOutput
@@ -267,6 +273,8 @@ func readAnswer(b []byte, most int, out []forward.Command) (_ []forward.Command,
 			return out, rest, errCommand
 		}
 	}
+	reuse := binary.LittleEndian.Uint32(item[abi.OutReuse:])
+	ev.Reuse = forward.Reuse{Interests: uint16(reuse), For: time.Duration(reuse>>16) * time.Millisecond}
 	return out, rest, nil
 }
 

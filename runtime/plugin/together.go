@@ -71,12 +71,13 @@ func (h *StrategyHolder) decideSome(events []forward.Event, out [][]forward.Comm
 	}
 	h.rise(s)
 	for k := range events {
+		events[k].Reuse = forward.Reuse{}
 		if out[k] = out[k][:0]; k == at {
 			h.degraded.Add(1)
 			out[k] = forward.BestRoute{}.Decide(&events[k], out[k])
 			continue
 		}
-		out[k] = h.Decide(&events[k], out[k])
+		out[k] = h.decide(h.enter(), &events[k], out[k]) // it is counted already
 	}
 	return n
 }
@@ -109,7 +110,7 @@ func (s *seat) decideAll(events []forward.Event, out [][]forward.Command) (at in
 		return before(err), err
 	}
 	for k := range out {
-		if out[k], b, err = readAnswer(b, i.MaxOutput(), out[k]); err != nil {
+		if out[k], b, err = readAnswer(b, i.MaxOutput(), &events[k], out[k]); err != nil {
 			return k, blame(i, k, n, err)
 		}
 	}

@@ -193,8 +193,8 @@ func TestWhatGoesWrongTogether(t *testing.T) {
 				await(t, journal, "trapped")
 			}
 			st := m.List()[0]
-			if st.Traps != c.traps || st.Degraded != c.degraded {
-				t.Errorf("%d traps and %d decided by best-route, want %d and %d: %+v", st.Traps, st.Degraded, c.traps, c.degraded, st.LastTrap)
+			if st.Traps != c.traps || st.Degraded != c.degraded || st.Calls != uint64(len(events)) {
+				t.Errorf("%d traps and %d decided by best-route of %d, want %d and %d of %d: %+v", st.Traps, st.Degraded, st.Calls, c.traps, c.degraded, len(events), st.LastTrap)
 			}
 			if list := version.killers.any(); c.input != (len(list) > 0) {
 				t.Errorf("%d inputs are remembered", len(list))
@@ -337,7 +337,7 @@ func TestOtherBatches(t *testing.T) {
 			case c.item < 0 && err == nil:
 				for k := range 2 {
 					var out []forward.Command
-					if out, b, err = readAnswer(b, 4, nil); err != nil || len(out) != 1 || out[0].Face != forward.FaceID(10+k) {
+					if out, b, err = readAnswer(b, 4, &forward.Event{}, nil); err != nil || len(out) != 1 || out[0].Face != forward.FaceID(10+k) {
 						t.Errorf("item %d: %+v, %v", k, out, err)
 					}
 				}
@@ -370,9 +370,16 @@ func FuzzReadAnswer(f *testing.F) {
 	f.Add(wasmtest.Item(abi.StatusOK, 1, make([]byte, abi.CommandSize)...), 4)
 	f.Add(bytes.Repeat(wasmtest.Item(abi.StatusFailed, 0), 3), 4)
 	f.Add(wasmtest.Item(abi.StatusOK, 2, make([]byte, 48)...), 1)
+	reuse := wasmtest.Item(abi.StatusOK, 1, make([]byte, abi.CommandSize)...)
+	binary.LittleEndian.PutUint32(reuse[abi.OutReuse:], 64|10<<16)
+	f.Add(reuse, 4)
 	f.Fuzz(func(t *testing.T, b []byte, most int) {
 		for most = min(max(most, 0), abi.MaxCommands); len(b) > 0; {
-			out, rest, err := readAnswer(b, most, nil)
+			var ev forward.Event
+			out, rest, err := readAnswer(b, most, &ev, nil)
+			if r := ev.Reuse; r.For < 0 || r.For > 65535*time.Millisecond || err != nil && r != (forward.Reuse{}) {
+				t.Fatalf("%+v, %v", r, err)
+			}
 			if len(rest) >= len(b) || len(out) > most {
 				t.Fatalf("%d commands of %d, %d bytes of %d are left", len(out), most, len(rest), len(b))
 			}

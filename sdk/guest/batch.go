@@ -33,11 +33,11 @@ func (p *strategyPlugin) together(n int) uint32 {
 				e.Pending = (*[abi.ScratchPending]byte)(unsafe.Add(unsafe.Pointer(&p.kept), i*abi.ScratchSize+abi.ScratchRoute))[:]
 			}
 		}
-		do.n, do.out = 0, (*commandRoom)(unsafe.Add(out, abi.OutHead))
+		do.n, do.reuse, do.out = 0, 0, (*commandRoom)(unsafe.Add(out, abi.OutHead))
 		p.strategy.Decide(e, do)
 		commands := uint64(do.n)
 		answer := (*[abi.OutHead / 8]uint64)(out)
-		answer[0], answer[1], answer[2] = abi.OutHead+commands*abi.CommandSize|commands<<48, 0, 0
+		answer[0], answer[1], answer[2] = abi.OutHead+commands*abi.CommandSize|commands<<48, do.reuse, 0
 		in, out = unsafe.Add(in, size), unsafe.Add(out, abi.OutHead+commands*abi.CommandSize)
 	}
 	return uint32(n)
@@ -80,6 +80,7 @@ func (p *strategyPlugin) batch(n uint32) uint32 {
 		p.strategy.Decide(e, &p.commands)
 		size := abi.OutHead + p.commands.n*abi.CommandSize
 		head(out, size, abi.StatusOK, p.commands.n)
+		put64(out, abi.OutReuse, p.commands.reuse)
 		out = out[size:]
 	}
 	return n

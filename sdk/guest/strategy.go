@@ -77,8 +77,9 @@ type Needs uint64
 
 // Commands take what a strategy wants: at most abi.MaxCommands, further ones are dropped. None means that nothing more is tried.
 type Commands struct {
-	out *commandRoom
-	n   int
+	out   *commandRoom
+	n     int
+	reuse uint64 // the word of the output's head from abi.OutReuse on
 }
 
 // commandRoom has the words of abi.MaxCommands commands, little-endian. It is no slice, which would be checked at each word.
@@ -116,6 +117,14 @@ func (c *Commands) Repeat(delay int64) { c.add(abi.Repeat, delay) }
 // Timer asks for abi.TimerDue when delay ns have passed, at least 1 ms. It takes the place of one that is set for the Interest, which stays
 // pending for it.
 func (c *Commands) Timer(delay int64) { c.add(abi.SetTimer, delay) }
+
+// Reuse says that this answer to an abi.InterestIn is good for the next Interests of the route too, at most so many (the host takes up to
+// abi.MaxReuse) and so many ms long (abi.MaxReuseTime), as long as they have the same next hops with the same costs and states. The host decides
+// them so without a call, and asks again at once when anything else happens that it tells this strategy of under the route, or an Interest is lost
+// there. A strategy that looks at anything else of an Interest than the next hops does not say so. An older host ignores it.
+func (c *Commands) Reuse(interests, ms uint16) {
+	c.reuse = uint64(interests) | uint64(ms)<<16
+}
 
 // Strategy decides where an Interest goes. Each worker of a node has its own instance. Decide must not keep the event or the
 // commands, and should not allocate: nothing collects garbage at a good moment.
@@ -212,9 +221,11 @@ func (p *strategyPlugin) process(n uint32) uint32 {
 	blocks := &p.blocks[e.facts&(abi.FactRoute|abi.FactPending)]
 	e.Hops, e.Route, e.Pending = (*[abi.MaxHops]Hop)(unsafe.Pointer(&p.in))[:e.hopCount], blocks.route, blocks.pending
 	e.Up = e.facts&abi.FactUp != 0
-	p.commands.n, p.commands.out = 0, (*commandRoom)(unsafe.Pointer(&p.out[abi.OutHead/8]))
-	p.strategy.Decide(e, &p.commands)
-	head(bytesOf(p.out[:]), abi.OutHead+p.commands.n*abi.CommandSize, abi.StatusOK, p.commands.n)
+	do := &p.commands
+	do.n, do.reuse, do.out = 0, 0, (*commandRoom)(unsafe.Pointer(&p.out[abi.OutHead/8]))
+	p.strategy.Decide(e, do)
+	commands := uint64(do.n)
+	p.out[0], p.out[1], p.out[2] = abi.OutHead+commands*abi.CommandSize|commands<<48, do.reuse, 0
 	return 1
 }
 

@@ -35,6 +35,9 @@ const (
 	silent       = 1 << 40   // beyond any time: what does not answer comes after all that do
 	never        = 1 << 62   // beyond that
 	fresh        = 100       // next hops that were never asked are probed so many times as often as the others
+	reuseCount   = 64        // Interests that a decision between next hops is good for
+	reuseTime    = 10        // ms, the same
+	milli        = 1_000_000 // ns
 	lossOfAll    = 65_536    // one more than the highest loss: it is divided by what is left of it
 )
 
@@ -61,6 +64,7 @@ func (a *adaptive) Decide(ev *guest.Event, do *guest.Commands) {
 	if len(ev.Hops) == 1 { // there is nothing to weigh, and nothing to keep
 		if ev.Hops[0].State&(abi.HopInFace|abi.HopTried) == 0 {
 			do.SendTo(ev.Hops[0].Face)
+			do.Reuse(abi.MaxReuse, abi.MaxReuseTime)
 		} else if ev.Kind == abi.RetryIn {
 			again(ev, do)
 		}
@@ -115,12 +119,29 @@ func (a *adaptive) Decide(ev *guest.Event, do *guest.Commands) {
 		if best.Face != used {
 			ev.Route.PutUint32(usedFace, best.Face)
 		}
-		if since := ev.Now - ev.Route.Int64(probedAt); since >= a.soon && a.probe(ev, do, best, since) {
+		since := ev.Now - ev.Route.Int64(probedAt)
+		if since >= a.soon && a.probe(ev, do, best, since) {
 			rest--
+		} else if least < silent/2 {
+			a.reuse(do, since)
 		}
 	}
 	if rest > 0 {
 		do.Timer(timeout(best) * 1000)
+	}
+}
+
+// reuse has the next Interests go the same way without being asked: until the next probe, and not so many or so long that it matters if what is measured
+// changes. When the way falls silent, the timer of the first Interest that is not answered comes before all that.
+func (a *adaptive) reuse(do *guest.Commands, since int64) {
+	left := a.soon - since
+	if left <= 0 {
+		left = a.interval - since
+	}
+	if left >= reuseTime*milli {
+		do.Reuse(reuseCount, reuseTime)
+	} else if left > 0 {
+		do.Reuse(reuseCount, uint16(left/milli))
 	}
 }
 

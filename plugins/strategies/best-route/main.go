@@ -23,6 +23,7 @@ func (bestRoute) Configure(guest.Values) error { return nil }
 func (bestRoute) Decide(ev *guest.Event, do *guest.Commands) {
 	if h := first(ev.Hops, abi.HopTried|abi.HopInFace); h != nil {
 		do.SendTo(h.Face)
+		do.Reuse(abi.MaxReuse, abi.MaxReuseTime) // it hangs on the next hops alone
 		return
 	}
 	if ev.Kind != abi.RetryIn {

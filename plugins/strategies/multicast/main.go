@@ -32,6 +32,7 @@ func (m *multicast) Decide(ev *guest.Event, do *guest.Commands) {
 		m.late(ev, do)
 		return
 	}
+	do.Reuse(abi.MaxReuse, abi.MaxReuseTime) // it hangs on nothing
 	if m.faces > 0 {
 		do.SendFirst(m.faces)
 		return

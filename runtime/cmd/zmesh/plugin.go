@@ -28,9 +28,9 @@ func (e *env) pluginCommand() *cobra.Command {
 func (e *env) pluginList() *cobra.Command {
 	return &cobra.Command{Use: "list", Short: "The plugins of a running node", RunE: func(c *cobra.Command, _ []string) error {
 		return read(e, c.Context(), "/v1/plugins", func(list []admin.Plugin) {
-			e.table("NAME KIND VERSION DIGEST STATE INSTANCES CALLS FUEL-50/99 TIME-50/99 TRAPS LIMITS SOURCE", func(add func(...any)) {
+			e.table("NAME KIND VERSION DIGEST STATE INSTANCES CALLS REUSED FUEL-50/99 TIME-50/99 TRAPS LIMITS SOURCE", func(add func(...any)) {
 				for _, p := range list {
-					add(p.Name, p.Kind, p.Version, short(p.Digest), p.State, p.Instances, p.Calls, spread(p.Fuel, ""), spread(p.Time, "ns"), p.Traps,
+					add(p.Name, p.Kind, p.Version, short(p.Digest), p.State, p.Instances, p.Calls, p.Reused, spread(p.Fuel, ""), spread(p.Time, "ns"), p.Traps,
 						or(hits(p.Limits), "-"), p.Source)
 				}
 			})

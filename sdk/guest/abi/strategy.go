@@ -199,6 +199,16 @@ const (
 	MaxCommands = 4
 )
 
+// In the head of a strategy's output item, where its 16 bytes are: for how many further Interests of the route the answer to an InterestIn is good
+// without another call, and for how many ms. Both not 0; the host takes at most MaxReuse and MaxReuseTime. The other 12 bytes are 0.
+const (
+	OutReuse     = OutDetails
+	OutReuseTime = OutDetails + 2
+
+	MaxReuse     = 255
+	MaxReuseTime = 1000
+)
+
 // Ops.
 const (
 	SendTo      = 0 // to the face

@@ -19,7 +19,7 @@ import (
 //	hop                                         face=FACE cost=N state=WORD,… rtt=TIME var=TIME silent=TIME loss=0…1 queue=N
 //	migrate                                     from=SCHEMA route=HEX, or pending=HEX
 //
-// All but hop take at=TIME, and the events route=NAME and show=route,pending. The states of a hop are tried, returned, in, producer, measured
+// All but hop take at=TIME, and the events route=NAME and show=route,pending,reuse. The states of a hop are tried, returned, in, producer, measured
 // and broadcast. The name of route and face is the prefix, and may be shorter.
 //
 // What is absent is 0, but for seq (1), in (1), ttl (7), expiry (10s), length (64), kind (peer), random (another one for each event), face (the
@@ -30,7 +30,8 @@ import (
 // end. timer moves the time to when the timer of its Interest is due; without one the answer is "no timer". An event that the plugin
 // has not asked for by its feature bits is answered "not asked", and without FeatureMeasures a hop has no measurements, as in a node.
 //
-// The commands: send FACE, send all, send first N, return WORD, drop, repeat TIME, timer TIME. migrate is answered with the block.
+// The commands: send FACE, send all, send first N, return WORD, drop, repeat TIME, timer TIME. migrate is answered with the block. With show=reuse
+// there is reuse N TIME after them, if the answer is good for so many further Interests; each that the script has is put to the plugin all the same.
 type strategy struct {
 	now    time.Duration
 	events uint32
@@ -94,6 +95,9 @@ const (
 	nameSize      = abi.EventTTL - abi.EventName
 )
 
+// showReuse is the bit of show=reuse, beside those of the blocks.
+const showReuse = 1 << 8
+
 // What stands for an event that the plugin is not shown.
 const (
 	noTimer  = "no timer"
@@ -116,7 +120,7 @@ func (s *strategy) event(e *Event) (ask, error) {
 		return nil, fmt.Errorf("a strategy is shown at most %d next hops; more=N says how many there are besides", abi.MaxHops)
 	}
 	item := make([]byte, abi.EventFixed+abi.HopSize*len(e.Details))
-	at, show := s.fixed(e, kind, item), e.Bits("show", []Word{{"route", abi.FactRoute}, {"pending", abi.FactPending}})
+	at, show := s.fixed(e, kind, item), e.Bits("show", []Word{{"route", abi.FactRoute}, {"pending", abi.FactPending}, {"reuse", showReuse}})
 	if err := e.done(); err != nil {
 		return nil, err
 	}
@@ -244,6 +248,9 @@ func (s *strategy) decide(m Machine, item []byte, at where, show uint64) ([]stri
 	if err != nil {
 		return nil, err
 	}
+	if show&showReuse != 0 {
+		lines = append(lines, reuse(a.head)...)
+	}
 	return append(lines, s.blocks.keep(m.State(), item[abi.EventFacts], at, show)...), nil
 }
 
@@ -280,6 +287,15 @@ func (s *strategy) commands(a *answer, at where) (lines []string, err error) {
 		s.blocks.end(at)
 	}
 	return lines, nil
+}
+
+// reuse writes for how many further Interests an answer is good, and how long; nothing if for none.
+func reuse(head []byte) []string {
+	interests, ms := binary.LittleEndian.Uint16(head[abi.OutReuse:]), binary.LittleEndian.Uint16(head[abi.OutReuseTime:])
+	if interests == 0 || ms == 0 {
+		return nil
+	}
+	return []string{fmt.Sprintf("reuse %d %v", interests, time.Duration(ms)*time.Millisecond)}
 }
 
 func delay(b []byte) time.Duration {
