@@ -69,8 +69,8 @@ func TestTogetherIsAsOneByOne(t *testing.T) {
 				out := room(len(b))
 				all.DecideAll(b, out)
 				for k := range a {
-					if want := one.Decide(&a[k], nil); !slices.Equal(out[k], want) {
-						t.Fatalf("event %d of %d: %+v, alone %+v", k, len(a), out[k], want)
+					if want := one.Decide(&a[k], nil); !slices.Equal(out[k], want) || a[k].Reuse != b[k].Reuse {
+						t.Fatalf("event %d of %d: %+v %+v, alone %+v %+v", k, len(a), out[k], b[k].Reuse, want, a[k].Reuse)
 					}
 				}
 				for k := range a {
