@@ -66,9 +66,10 @@ func (s *shared) close() {
 }
 
 // tablesOver is how many tables may lie over each other before Pebble compacts them into one level. Whatever is compacted before an hour has
-// ended is written once more, and each question has to look into the Bloom filters of all of them: those of so many, as the committer makes
-// them, have room in the cache.
-const tablesOver = 64
+// ended is written once more, and that while contents come at the highest rate: with half of the default QueueBytes in each, so many come in 10
+// to 20 s of it. On the other hand each question has to look into all of them (RATIONALE), their Bloom filters need room in the cache, and their
+// files have to be open.
+const tablesOver = 128
 
 // options of an hour. What is not Pebble's default, and why:
 //   - MaxConcurrentCompactions 1 by default: one core is for forwarding

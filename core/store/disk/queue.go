@@ -39,9 +39,9 @@ func (q *queue) init(limit int) {
 // put copies w into the queue; false if there is no room.
 func (q *queue) put(p *part, w *store.Write) bool {
 	q.mu.Lock()
-	defer q.mu.Unlock()
 	g := &q.fill
 	if q.closed || g.size+itemBytes+len(w.Body) > q.limit {
+		q.mu.Unlock()
 		p.s.stats.refused.Add(1)
 		return false
 	}
@@ -52,6 +52,7 @@ func (q *queue) put(p *part, w *store.Write) bool {
 		q.ripe = q.ripe || ripe
 		q.call()
 	}
+	q.mu.Unlock() // without defer: this is on the path
 	return true
 }
 
