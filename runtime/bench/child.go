@@ -195,6 +195,11 @@ func configuration(o *Options, listen, producer netip.AddrPort, strategy, durabi
 	fmt.Fprintf(&b, "[[network_keys]]\nid = 0\nuse = true\nkey = \"%x\"\n", networkKey)
 	// The share of an hour that one face may fill (P-22) must not be what ends the measurement: everything is stored.
 	fmt.Fprintf(&b, "[store]\ndurability = %q\nmax_rate_per_name = \"1000000000/min\"\nmax_size = \"1TiB\"\n", durability)
+	if durability == "memory" && len(o.Durability) > 1 {
+		// Beside one that persists: without a disk the share is one of memory, used up in half a second, and from then on nothing would be
+		// stored here. This rule is of names that nobody uses.
+		fmt.Fprintf(&b, "[[store.rules]]\nprefix = \"fe\"\ndurability = \"buffered\"\n")
+	}
 	fmt.Fprintf(&b, "[[faces]]\nname = \"lan\"\ntype = \"udp\"\nlisten = %q\npublish = [\"01\"]\n", listen)
 	fmt.Fprintf(&b, "[[faces]]\nname = \"up\"\ntype = \"udp\"\nremote = %q\npublish = [\"01\"]\n", producer)
 	fmt.Fprintf(&b, "[[routes]]\nprefix = \"01\"\nface = \"up\"\n")
