@@ -148,13 +148,16 @@ func (b *bench) round(ctx context.Context, t *target, d time.Duration) (*tally, 
 	sum := new(tally)
 	silent := 0
 	for left := d; left > 0; {
+		if b.Rate > 0 && sum.opened > 0 && b.Rate*left.Seconds() < 1 { // the next is due in the next round
+			break
+		}
 		p := pace{window: b.window(), until: max(left, 50*time.Millisecond), patient: 500 * time.Millisecond} // a shorter leg may end before it begins
 		n := b.enough(t, left)
 		if b.Rate > 0 {
 			p.window, p.rate, p.patient, p.polls = 0, b.Rate, 2*time.Second, b.apart()
 			n = max(1, min(max(n, int(b.Rate)), int(b.Rate*left.Seconds()), mostOpen))
 		}
-		got, err := t.runLeg(b.Options, n, p, false)
+		got, err := t.runLeg(ctx, b.Options, n, p, false)
 		if err != nil {
 			return nil, err
 		}

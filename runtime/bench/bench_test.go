@@ -3,8 +3,10 @@
 package bench
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
+	"math"
 	"net"
 	"net/netip"
 	"slices"
@@ -131,9 +133,74 @@ func TestPollingIsNotWork(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r := rep.Results[0]; r.Lost > 0 || r.Exchanges < 40 || r.Load <= 0 || r.Bound {
+	if r := rep.Results[0]; r.Lost > 0 || r.Exchanges == 0 || r.Load <= 0 || r.Bound {
 		t.Errorf("%+v", r)
 	}
+}
+
+// A slow open loop begins as many exchanges as its rate says: the last of a leg has its time too.
+func TestSlowRate(t *testing.T) {
+	p := newPeer(t, peer{})
+	o := brief(p.at())
+	o.Window, o.Rate, o.Duration, o.Repeat = 0, 20, 200*time.Millisecond, 2
+	rep, err := Run(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r := rep.Results[0]; r.Exchanges == 0 || r.Exchanges > 4 || r.Rate > 20.1 || r.Offered > 20.1 {
+		t.Errorf("%+v", r)
+	}
+}
+
+// The CPU that a forwarder elsewhere is asked for is none of an exchange's latency.
+func TestAskingForCPUIsNotLatency(t *testing.T) {
+	const long = 300 * time.Millisecond
+	p := newPeer(t, peer{})
+	o := brief(p.at())
+	o.Window, o.Rate = 0, 500
+	o.CPU = func(context.Context) (time.Duration, error) {
+		time.Sleep(long) // it takes so long
+		return 0, nil
+	}
+	rep, err := Run(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r := rep.Results[0]; r.P50 >= long/2 {
+		t.Errorf("%+v", r)
+	}
+}
+
+// A leg ends when the caller does not want it any more, or when what it loads has ended.
+func TestLegEndsEarly(t *testing.T) {
+	p := newPeer(t, peer{})
+	tg := &target{label: "peer", scenario: Hit, at: p.at(), maker: newMaker(ownRing(), 100)}
+	if err := tg.openSockets(offload{}, 1, true, false); err != nil {
+		t.Fatal(err)
+	}
+	if err := tg.connect(); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, rate := range []float64{0, 1} {
+		o, pace := brief(p.at()), pace{rate: rate, until: time.Minute, patient: time.Minute}
+		if rate == 0 {
+			pace.window = 1
+		}
+		if _, err := tg.runLeg(ctx, &o, 1<<16, pace, false); !errors.Is(err, context.Canceled) {
+			t.Errorf("rate %v: %v", rate, err)
+		}
+	}
+	if err := tg.goesOn(t.Context()); err != nil {
+		t.Error(err)
+	}
+	tg.child = &child{exited: make(chan error, 1)}
+	if tg.child.exited <- nil; tg.goesOn(t.Context()) == nil {
+		t.Error("a process that has ended goes on")
+	}
+	tg.child = nil
+	_ = tg.close()
 }
 
 // A peer that answers with something else than the content does not get to be measured.
@@ -158,7 +225,7 @@ func TestAnswersAreVerified(t *testing.T) {
 		t.Fatal(err)
 	}
 	tg.maker.v = ring.Verifier() // the peer's store has MACs under the key of before
-	if _, err := tg.filled(0, 64); err == nil {
+	if _, err := tg.filled(t.Context(), 0, 64); err == nil {
 		t.Error("an answer under another key was taken")
 	}
 }
@@ -175,7 +242,7 @@ func TestNobodyThere(t *testing.T) {
 		t.Fatal(err)
 	}
 	o := brief(p.at())
-	got, err := tg.runLeg(&o, 16, pace{window: 16, until: time.Minute, patient: 10 * time.Millisecond}, false)
+	got, err := tg.runLeg(t.Context(), &o, 16, pace{window: 16, until: time.Minute, patient: 10 * time.Millisecond}, false)
 	if err != nil || got.done > 1 || got.lost < 15 {
 		t.Errorf("%+v, %v", got, err)
 	}
@@ -196,6 +263,9 @@ func TestOptions(t *testing.T) {
 		{Scenario: Hit, To: at, Strategies: []string{"best-route"}},
 		{Scenario: Idle, To: at},
 		{Scenario: Hit, Rate: -1},
+		{Scenario: Hit, Rate: math.NaN()},
+		{Scenario: Hit, Rate: math.Inf(1)},
+		{Scenario: Hit, Rate: 0.9},
 	} {
 		var wrong UsageError
 		if _, err := Run(t.Context(), o); !errors.As(err, &wrong) {
@@ -305,7 +375,7 @@ func TestRaw(t *testing.T) {
 					t.Fatal(err)
 				}
 				tg.subscribe(&o)
-				got, err := tg.runLeg(&o, 300, pace{window: 8, until: time.Minute, patient: 5 * time.Second}, false)
+				got, err := tg.runLeg(t.Context(), &o, 300, pace{window: 8, until: time.Minute, patient: 5 * time.Second}, false)
 				if err != nil || got.done != 300 || got.lost != 0 || scenario == Fanout && got.copies != 300*50 {
 					t.Errorf("%d done, %d lost, %d copies, %v", got.done, got.lost, got.copies, err)
 				}

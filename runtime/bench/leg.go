@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"context"
 	"time"
 
 	"github.com/zmesh/zmesh/core/wire"
@@ -160,18 +161,24 @@ type run struct {
 func (r *run) now() int64 { return int64(time.Since(r.start)) }
 
 // drive runs the leg to its end. The goroutine is locked to its thread.
-func (r *run) drive() (*tally, error) {
-	active := r.t.active()
-	r.start = time.Now()
-	busy, idle := threadCPU(), int64(0)
-	cpu, err := r.t.cpu()
+func (r *run) drive(ctx context.Context) (*tally, error) {
+	active, looks := r.t.active(), look
+	cpu, err := r.t.cpu() // of a forwarder elsewhere this takes its time, which is not the first exchange's
 	if err != nil {
 		return nil, err
 	}
+	r.start = time.Now()
+	busy, vain := threadCPU(), vainTurns{}
 	for {
 		now := r.now()
+		if time.Duration(now) >= looks {
+			if err := r.t.goesOn(ctx); err != nil {
+				return nil, err
+			}
+			looks = time.Duration(now) + look
+		}
 		opened := r.open(now)
-		if r.out == 0 && (r.next == r.n || now >= int64(r.until)) {
+		if r.out == 0 && (r.next == r.n && now >= r.end() || now >= int64(r.until)) {
 			break
 		}
 		got := r.take(active)
@@ -181,30 +188,61 @@ func (r *run) drive() (*tally, error) {
 		r.giveUp()
 		switch {
 		case got > 0 || opened > 0:
+			vain.end()
 		case r.polls && !r.gathers():
-			idle += r.now() - now
+			vain.count()
 		default:
 			await(active, r.nap())
 		}
 	}
 	after, err := r.t.cpu()
 	r.tally.wall, r.tally.cpu = time.Duration(r.last), after-cpu
-	if r.window == 0 { // what was offered and came to nothing counts too
+	if r.window == 0 { // what was offered and came to nothing counts too, and the time until the next would be due
+		r.tally.sending = max(r.tally.sending, min(time.Duration(r.end()), r.until))
 		r.tally.wall = max(r.tally.wall, r.tally.sending)
 	}
-	r.tally.load = max(threadCPU()-busy-time.Duration(idle), 0)
+	r.tally.load = threadCPU() - busy - vain.cpu
 	return &r.tally, err
 }
 
+// look is how often a leg looks whether it is to go on.
+const look = 20 * time.Millisecond
+
+// end is when an open loop has lasted as long as its rate says: its last exchange has its time too.
+func (r *run) end() int64 {
+	if r.window > 0 {
+		return 0
+	}
+	return r.dueAt(r.next)
+}
+
+// vainTurns is the CPU time of polling in vain. Time by the clock will not do: who shares the CPU is somebody else's.
+type vainTurns struct {
+	cpu, last time.Duration
+	under     bool // the turn before was in vain too, and ended at last
+}
+
+func (v *vainTurns) count() {
+	now := threadCPU()
+	if v.under {
+		v.cpu += now - v.last
+	}
+	v.last, v.under = now, true
+}
+
+func (v *vainTurns) end() { v.under = false }
+
 // nap is how long there is nothing to do unless something comes.
 func (r *run) nap() time.Duration {
-	if now := r.now(); r.window == 0 && r.next < r.n && now < int64(r.until) {
-		if r.tooFew(now) {
-			return gather + time.Duration(r.dueAt(r.next)-now)
-		}
-		return time.Duration(r.dueAt(r.next) - now)
+	now := r.now()
+	left := time.Duration(r.dueAt(r.next) - now)
+	switch {
+	case r.window > 0 || now >= int64(r.until) || r.next == r.n && left <= 0:
+		return look
+	case r.tooFew(now):
+		left += gather
 	}
-	return 20 * time.Millisecond
+	return min(left, look)
 }
 
 func (r *run) dueAt(i int) int64 { return int64(float64(i) / r.rate * 1e9) }

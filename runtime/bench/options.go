@@ -118,6 +118,9 @@ func (o *Options) setDefaults() {
 	}
 }
 
+// mostRate is beyond what any machine sends.
+const mostRate = 1e9
+
 // check tells what cannot be measured.
 func (o *Options) check() error {
 	switch {
@@ -127,6 +130,10 @@ func (o *Options) check() error {
 		return usagef("payload of %d bytes: a frame has room for 0 to %d", o.Payload, wire.MaxPayload)
 	case o.Rate < 0 || o.Window < 0 || o.Repeat < 0 || o.Duration < 0 || o.Faces < 0 || o.Workers < 0:
 		return usagef("a rate, a window, a number of rounds, faces or workers, and a duration are above 0")
+	case !(o.Rate <= mostRate): // nor is it a number that JSON has
+		return usagef("a rate of %g: at most %g exchanges a second", o.Rate, float64(mostRate))
+	case o.Rate > 0 && o.Rate*o.Duration.Seconds() < float64(o.Repeat):
+		return usagef("at a rate of %g nothing is due in some of %d rounds of %s in all: a longer duration or fewer rounds", o.Rate, o.Repeat, o.Duration)
 	case o.Scenario == Overload && (o.Rate > 0 || len(o.Strategies) > 0 || len(o.Durability) > 1 || o.To.IsValid()):
 		return usagef("%s finds its rate by itself, on a forwarder of its own: leave --rate, --strategy, --durability and --to out", Overload)
 	case o.Rate > 0 && o.Window > 0:

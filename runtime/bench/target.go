@@ -153,6 +153,14 @@ func (t *target) cpu() (time.Duration, error) {
 	return 0, nil
 }
 
+// goesOn tells why a measurement is to end early; nil: it is not.
+func (t *target) goesOn(ctx context.Context) error {
+	if err := ctx.Err(); err != nil || t.child == nil {
+		return err
+	}
+	return t.child.gone()
+}
+
 func (t *target) memory() uint64 {
 	if t.child == nil {
 		return 0
@@ -162,10 +170,10 @@ func (t *target) memory() uint64 {
 }
 
 // leg runs one leg of at most n exchanges.
-func (t *target) runLeg(o *Options, n int, p pace, verify bool) (*tally, error) {
+func (t *target) runLeg(ctx context.Context, o *Options, n int, p pace, verify bool) (*tally, error) {
 	t.maker.makeLeg(&t.leg, t.scenario, n, o.names(), &t.next)
 	r := &run{leg: &t.leg, t: t, m: t.maker, names: o.names(), copies: t.copies(), pace: p, verify: verify && !t.isRaw()}
-	out, err := r.drive()
+	out, err := r.drive(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", t.label, err)
 	}
@@ -212,7 +220,7 @@ func (t *target) prepare(ctx context.Context, o *Options) error {
 			t.claim(o)
 		}
 		p := pace{window: min(setupChunk, o.window()), until: time.Minute, patient: setupPatient}
-		got, err := t.runLeg(o, min(4*setupChunk, max(64, int(min(o.names(), 1<<20)))), p, true)
+		got, err := t.runLeg(ctx, o, min(4*setupChunk, max(64, int(min(o.names(), 1<<20)))), p, true)
 		switch {
 		case err != nil:
 			return err
@@ -250,7 +258,7 @@ func (t *target) fill(ctx context.Context, o *Options) error {
 				t.producer.queue(nil, buf[start:])
 				t.producer.flush()
 			}
-			filled, err := t.filled(first, n)
+			filled, err := t.filled(ctx, first, n)
 			if err != nil || ctx.Err() != nil {
 				return errors.Join(err, ctx.Err())
 			}
@@ -266,7 +274,7 @@ func (t *target) fill(ctx context.Context, o *Options) error {
 }
 
 // filled asks for n contents of hits and tells whether all came.
-func (t *target) filled(first, n uint64) (bool, error) {
+func (t *target) filled(ctx context.Context, first, n uint64) (bool, error) {
 	var next numbers
 	next[classHit] = first
 	l := new(leg)
@@ -280,7 +288,7 @@ func (t *target) filled(first, n uint64) (bool, error) {
 		leg: l, t: &as, m: t.maker, names: first + n, copies: 1, verify: true,
 		pace: pace{window: setupChunk, until: time.Minute, patient: setupPatient},
 	}
-	got, err := r.drive()
+	got, err := r.drive(ctx)
 	return err == nil && got.done == n, err
 }
 
