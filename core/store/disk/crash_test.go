@@ -119,6 +119,7 @@ func testPowerCuts(t *testing.T, class store.Class, contents int, every int64) {
 	c := &crashes{mem: mem, every: every, confirmed: map[number]string{}, rng: rand.New(rand.NewPCG(1, uint64(class)))}
 	set := settings{fs: errorfs.Wrap(lockable{mem, &c.mu}, c), workers: 2, shard: store.Config{Class: class}}
 	set.clock = newClock()
+	set.disk.TablesOver = 16
 	set.disk.MemTableBytes = 16 << 10 // so small that it is flushed within an hour, too
 	n := set.start(t)
 	c.armed.Store(true)

@@ -65,17 +65,11 @@ func (s *shared) close() {
 	s.cache.Unref()
 }
 
-// tablesOver is how many tables may lie over each other before Pebble compacts them into one level. Whatever is compacted before an hour has
-// ended is written once more, and that while contents come at the highest rate: with half of the default QueueBytes in each, so many come in 10
-// to 20 s of it. On the other hand each question has to look into all of them (RATIONALE), their Bloom filters need room in the cache, and their
-// files have to be open.
-const tablesOver = 128
-
 // options of an hour. What is not Pebble's default, and why:
 //   - MaxConcurrentCompactions 1 by default: one core is for forwarding
 //   - no limit at which Pebble stops writes because of many files or memtables: an hour is short, and a stopped writer
 //     would only fill the queue
-//   - no compaction before many tables lie over each other (tablesOver). What lies in the first level is not compressed: it is written
+//   - no compaction before many tables lie over each other (Config.TablesOver). What lies in the first level is not compressed: it is written
 //     once more, and that soon
 //   - the log goes to the disk as it grows, so that its end, at the latest after a memtable, waits for little
 //   - blocks of 32 KiB and one index for each table: a replay reads a few contents of a name in each of 24 hours, and those of the
@@ -91,7 +85,7 @@ func (s *shared) options(g *guard, sealed, readOnly bool) *pebble.Options {
 	o := &pebble.Options{
 		FS: g, Cache: s.cache, FileCache: s.files, Logger: g, ReadOnly: readOnly,
 		MemTableSize: memTable, MemTableStopWritesThreshold: 8,
-		L0CompactionThreshold: 2 * tablesOver, L0StopWritesThreshold: 1000,
+		L0CompactionThreshold: 2 * s.cfg.TablesOver, L0StopWritesThreshold: 1000,
 		WALBytesPerSync:    512 << 10,
 		FormatMajorVersion: pebble.FormatNewest,
 		EventListener:      &pebble.EventListener{DataCorruption: func(i pebble.DataCorruptionInfo) { g.fail(i.Details) }},

@@ -24,7 +24,7 @@ func TestSoakKilledProcess(t *testing.T) { killRounds(t, max(int(200*soak(t)), 3
 const killNames = 32
 
 func killRounds(t *testing.T, rounds int) {
-	set := settings{fs: vfs.Default, shard: durable, clock: newClock(), disk: Config{MemTableBytes: 64 << 10}} // so small that it is flushed and compacted all the time
+	set := settings{fs: vfs.Default, shard: durable, clock: newClock(), disk: Config{MemTableBytes: 64 << 10, TablesOver: 16}} // so small that it is flushed and compacted all the time
 	if os.Getenv(childVariable) != "" {
 		publishForever(set.start(t))
 	}

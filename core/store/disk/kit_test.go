@@ -70,7 +70,7 @@ func eagerly() (*clock, Config) {
 	const soon = 100 * time.Millisecond
 	c := newClock()
 	c.eager = soon
-	return c, Config{SyncEvery: soon, MemTableBytes: 64 << 10}
+	return c, Config{SyncEvery: soon, MemTableBytes: 64 << 10, TablesOver: 16}
 }
 
 // pass lets d go by, and fires what is due.

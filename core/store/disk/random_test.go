@@ -74,7 +74,7 @@ func randomLife(t *testing.T, seed uint64) {
 		w.set.shard.Class = store.Buffered
 	}
 	w.set.clock = newClock()
-	w.set.disk = Config{MemTableBytes: 16 << 10} // a burst is a table, or a batch
+	w.set.disk = Config{MemTableBytes: 16 << 10, TablesOver: 4} // a burst is a table, or a batch
 	w.node = w.set.start(t)
 	for range 120 {
 		switch w.rng.IntN(12) {
@@ -105,7 +105,11 @@ func randomLife(t *testing.T, seed uint64) {
 func (w *world) publish() {
 	k := key(w.rng.IntN(5))
 	first := w.seqs[k] + 1
-	for range 1 + w.rng.IntN(20)*(1+w.rng.IntN(4)) {
+	burst := 1 + w.rng.IntN(8)
+	if w.rng.IntN(8) == 0 {
+		burst += 35 // enough for a table
+	}
+	for range burst {
 		w.seqs[k]++
 		w.keep(k, w.seqs[k], label(int(w.seqs[k])))
 	}

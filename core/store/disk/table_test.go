@@ -20,7 +20,7 @@ import (
 )
 
 // small are options with which a group of 8 KiB is enough for a table.
-func small() Config { return Config{MemTableBytes: 8 << 10 * tableShare} }
+func small() Config { return Config{MemTableBytes: 8 << 10 * tableShare, TablesOver: 16} }
 
 // burst puts so many contents of k that they become a table, has them written, and waits until they are safe.
 func (n *node) burst(k name.Key, first uint32) (last uint32) {
@@ -342,7 +342,7 @@ func checkGroup(rt *rapid.T, g *group, p *part) {
 	pointers := map[name.Key]uint64{}
 	keys := rapid.SliceOfN(rapid.Uint64Range(0, 1<<56-1), 1, 5).Draw(rt, "names")
 	off := rapid.Int64Range(-5, 5).Draw(rt, "off")
-	for i := range rapid.IntRange(0, 3000).Draw(rt, "contents") {
+	for i := range rapid.IntRange(0, 300).Draw(rt, "contents") {
 		k := name.Key(keys[rapid.IntRange(0, len(keys)-1).Draw(rt, "name")])
 		ext := uint64(i)
 		if rapid.Bool().Draw(rt, "late") {
