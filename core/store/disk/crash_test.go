@@ -77,6 +77,12 @@ func (l lockable) Lock(path string) (io.Closer, error) {
 	return l.FS.Lock(path)
 }
 
+func (l lockable) Link(from, to string) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.FS.Link(from, to)
+}
+
 func (l lockable) ReuseForWrite(from, to string, c vfs.DiskWriteCategory) (vfs.File, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
