@@ -2,6 +2,7 @@ package udp
 
 import (
 	"net"
+	"sync/atomic"
 	"time"
 
 	"github.com/zmesh/zmesh/core/wire"
@@ -55,6 +56,8 @@ type conn struct {
 	count *counters
 	clock func() time.Duration // times one read in so many; nil: none
 
+	napping *atomic.Int32 // readers of the transport that nap now
+
 	control func(func(fd uintptr)) error // runs a function while the socket cannot be closed
 	close   func() error
 }
@@ -64,5 +67,5 @@ func newConn(udp *net.UDPConn, v6 bool, count *counters) (*conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &conn{udp: udp, v6: v6, count: count, control: raw.Control, close: udp.Close}, nil
+	return &conn{udp: udp, v6: v6, count: count, napping: new(atomic.Int32), control: raw.Control, close: udp.Close}, nil
 }

@@ -142,12 +142,13 @@ func (m *mmsg) readAll(fd uintptr) {
 const yieldEvery = 16
 
 // nap sleeps without a word to Go's scheduler, which else has another thread take the processor over and wakes a third one when it is given back: with
-// that a nap costs more than it saves. A node has two processors at least, so what else is to run mostly has another one; where all readers nap, it has a turn every 2.2 ms
-// at most. To offer one before each nap costs as much as not to nap at all: the other processor's thread is woken to take the goroutine over, and this one put to sleep.
+// that a nap costs more than it saves. What else is to run mostly has another of Go's processors; where all of them nap, it has a turn before. To offer one before each nap costs as much as not to nap at all: the other processor's thread is woken to take the goroutine over, and this one put to sleep.
 func (m *mmsg) nap() {
-	if m.count.naps.Add(1)%yieldEvery == 0 {
+	naps := m.count.naps.Add(1)
+	if int(m.napping.Add(1)) >= runtime.GOMAXPROCS(0) || naps%yieldEvery == 0 {
 		runtime.Gosched()
 	}
+	defer m.napping.Add(-1)
 	ts := unix.NsecToTimespec(m.gather.nap.Nanoseconds())
 	_, _, _ = unix.RawSyscall(unix.SYS_NANOSLEEP, uintptr(unsafe.Pointer(&ts)), 0, 0) // if it is interrupted, it was shorter
 }

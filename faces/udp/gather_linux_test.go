@@ -1,6 +1,10 @@
 package udp
 
-import "testing"
+import (
+	"runtime"
+	"sync/atomic"
+	"testing"
+)
 
 // The reader of a socket tries naps, and ends them because its peer sends nothing until it is answered. Nothing is lost.
 func TestReaderNaps(t *testing.T) {
@@ -19,5 +23,23 @@ func TestReaderNaps(t *testing.T) {
 	}
 	if n := s.Counters().Naps; n != firstCheck {
 		t.Errorf("%d naps, want %d", n, firstCheck)
+	}
+}
+
+// Where all of Go's processors would nap, others have a turn before.
+func TestNapLeavesATurn(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	c := &conn{count: new(counters), napping: new(atomic.Int32)}
+	m := &mmsg{conn: c, gather: gather{nap: shortNap}}
+	var ran atomic.Bool
+	go ran.Store(true)
+	for range yieldEvery / 4 { // the scheduler may take this goroutine first, but not again and again
+		m.nap()
+	}
+	if !ran.Load() {
+		t.Error("nobody else had a turn")
+	}
+	if n := c.napping.Load(); n != 0 {
+		t.Errorf("%d nap", n)
 	}
 }

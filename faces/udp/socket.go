@@ -100,6 +100,7 @@ func (s *Socket) addReader(udp *net.UDPConn, network string) (err error) {
 	if r.conn, err = newConn(udp, s.local.Addr().Is6(), &s.count); err != nil {
 		return err
 	}
+	r.conn.napping = &s.t.napping
 	r.conn.clock = func() time.Duration { return s.t.cfg.Clock().Mono }
 	if r.eng, err = s.t.engine(r.conn); err != nil {
 		return err

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/zmesh/zmesh/core/forward"
 )
@@ -37,6 +38,8 @@ type Transport struct {
 	cfg    Config
 	seed   maphash.Seed
 	engine func(*conn) (engine, error)
+
+	napping atomic.Int32 // readers that nap now
 
 	life   sync.Mutex // held while sockets are opened and closed; taken before the node's mutex
 	opened uint32     // sockets so far

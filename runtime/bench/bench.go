@@ -151,11 +151,13 @@ func (b *bench) round(ctx context.Context, t *target, d time.Duration) (*tally, 
 		if b.Rate > 0 && sum.opened > 0 && b.Rate*left.Seconds() < 1 { // the next is due in the next round
 			break
 		}
-		p := pace{window: b.window(), until: max(left, 50*time.Millisecond), patient: 500 * time.Millisecond} // a shorter leg may end before it begins
-		n := b.enough(t, left)
+		t.renew(b.Options)
+		most := min(left, longestLeg)
+		p := pace{window: b.window(), until: max(most, 50*time.Millisecond), patient: 500 * time.Millisecond} // a shorter leg may end before it begins
+		n := b.enough(t, most)
 		if b.Rate > 0 {
 			p.window, p.rate, p.patient, p.polls = 0, b.Rate, 2*time.Second, b.apart()
-			n = max(1, min(max(n, int(b.Rate)), int(b.Rate*left.Seconds()), mostOpen))
+			n = max(1, min(max(n, int(b.Rate)), int(b.Rate*most.Seconds()), mostOpen))
 		}
 		got, err := t.runLeg(ctx, b.Options, n, p, false)
 		if err != nil {
@@ -185,7 +187,12 @@ func (b *bench) round(ctx context.Context, t *target, d time.Duration) (*tally, 
 
 // apart tells whether the load has a CPU that it takes from nobody. Then it polls at a moderate rate: to wake it, which costs a virtual machine tens of µs, would be a part
 // of the latency, and the forwarder would pay for it.
-func (b *bench) apart() bool { return b.LoadCPU >= 0 && b.LoadCPU != b.ServerCPU && b.ServerCPU >= 0 }
+func (b *bench) apart() bool {
+	return b.LoadCPU >= 0 && b.LoadCPU != b.ServerCPU && b.ServerCPU >= 0 && !b.To.IsValid()
+}
+
+// longestLeg is less than what a subscription lasts when half of it has passed.
+const longestLeg = subscribeExpiry * time.Second / 3
 
 // mostOpen is how many exchanges a leg of an open loop has at most. One of a second shows what becomes of a load that goes on; what is only a few ms too much is
 // held by the buffers.

@@ -317,6 +317,48 @@ func TestFrames(t *testing.T) {
 	}
 }
 
+// A long run subscribes again before its subscriptions end, and not before each leg.
+func TestSubscriptionsAreRenewed(t *testing.T) {
+	c, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	o := Options{Scenario: Publish, Names: 8}
+	o.setDefaults()
+	tg := &target{label: "peer", scenario: Publish, at: c.LocalAddr().(*net.UDPAddr).AddrPort(), maker: newMaker(ownRing(), 100)}
+	if err := tg.openSockets(offload{}, 1, true, false); err != nil {
+		t.Fatal(err)
+	}
+	defer tg.close()
+	if err := tg.connect(); err != nil {
+		t.Fatal(err)
+	}
+	tg.subscribe(&o)
+	tg.renew(&o)
+	tg.subscribed = tg.subscribed.Add(-subscribeExpiry * time.Second / 2)
+	tg.renew(&o)
+	tg.subscriber.queue(nil, []byte("end"))
+	tg.subscriber.flush()
+	buf, n := make([]byte, 2000), 0
+	for {
+		size, err := c.Read(buf)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if size == len("end") {
+			break
+		}
+		n++
+	}
+	if n != 2*8 {
+		t.Errorf("%d Interests, want two rounds of 8", n)
+	}
+	if longestLeg+subscribeExpiry*time.Second/2 >= subscribeExpiry*time.Second {
+		t.Error("a leg may be longer than what is left of a subscription")
+	}
+}
+
 func TestHistogram(t *testing.T) {
 	var h, other histogram
 	if h.quantile(0.5) != 0 {

@@ -96,7 +96,9 @@ func (c *child) launch(cpu int) error {
 	go func() {
 		runtime.LockOSThread() // and it ends with the goroutine if its CPU cannot be given back
 		undo, err := pin(cpu)
-		if err == nil {
+		if err != nil {
+			err = UsageError{err}
+		} else {
 			err = c.cmd.Start()
 			undo()
 			runtime.UnlockOSThread()
@@ -158,7 +160,7 @@ func (t *target) startForwarder(ctx context.Context, o *Options, strategy, durab
 	}
 	t.child.dir = dir
 	if t.child.said != "ready" {
-		return errors.Join(fmt.Errorf("the forwarder said %q, not ready", t.child.said), t.child.end())
+		return fmt.Errorf("the forwarder said %q, not ready", t.child.said) // it ends with the target
 	}
 	return nil
 }
@@ -195,9 +197,9 @@ func configuration(o *Options, listen, producer netip.AddrPort, strategy, durabi
 	fmt.Fprintf(&b, "[[network_keys]]\nid = 0\nuse = true\nkey = \"%x\"\n", networkKey)
 	// The share of an hour that one face may fill (P-22) must not be what ends the measurement: everything is stored.
 	fmt.Fprintf(&b, "[store]\ndurability = %q\nmax_rate_per_name = \"1000000000/min\"\nmax_size = \"1TiB\"\n", durability)
-	if durability == "memory" && len(o.Durability) > 1 {
-		// Beside one that persists: without a disk the share is one of memory, used up in half a second, and from then on nothing would be
-		// stored here. This rule is of names that nobody uses.
+	if durability == "memory" && o.Scenario != Idle {
+		// Without a disk the share is one of memory, used up in half a second, and from then on nothing would be stored. This rule is of names
+		// that nobody uses.
 		fmt.Fprintf(&b, "[[store.rules]]\nprefix = \"fe\"\ndurability = \"buffered\"\n")
 	}
 	fmt.Fprintf(&b, "[[faces]]\nname = \"lan\"\ntype = \"udp\"\nlisten = %q\npublish = [\"01\"]\n", listen)

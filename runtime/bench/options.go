@@ -127,7 +127,7 @@ func (o *Options) check() error {
 	case !slices.Contains(Scenarios(), o.Scenario):
 		return usagef("scenario %q: there are %s", o.Scenario, strings.Join(Scenarios(), ", "))
 	case o.Payload < 0 || o.Payload > wire.MaxPayload:
-		return usagef("payload of %d bytes: a frame has room for 0 to %d", o.Payload, wire.MaxPayload)
+		return usagef("payload of %d bytes: 1 to %d, which a frame has room for", o.Payload, wire.MaxPayload)
 	case o.Rate < 0 || o.Window < 0 || o.Repeat < 0 || o.Duration < 0 || o.Faces < 0 || o.Workers < 0:
 		return usagef("a rate, a window, a number of rounds, faces or workers, and a duration are above 0")
 	case !(o.Rate <= mostRate): // nor is it a number that JSON has
@@ -146,7 +146,7 @@ func (o *Options) check() error {
 		return usagef("%s goes over at most %d names; only %s can have another for each exchange", o.Scenario, 1<<20, Miss)
 	case o.names()*uint64(o.faces()) > 100_000 && o.Scenario != Hit && o.Scenario != Miss && o.Scenario != Overload:
 		return usagef("%d names for each of %d faces are more subscriptions than a node's tables hold: at most 100,000", o.names(), o.faces())
-	case (o.Scenario == Hit || o.Scenario == Mixed || o.Scenario == Overload) && o.Rate == 0 && uint64(o.window()) > o.names():
+	case (o.Scenario == Mixed || o.Rate == 0 && (o.Scenario == Hit || o.Scenario == Overload)) && uint64(o.window()) > o.names():
 		return usagef("a window of %d needs as many names, not %d: an answer is known by its name", o.window(), o.names())
 	case o.To.IsValid() && (len(o.Strategies) > 0 || len(o.Durability) > 1 || o.Workers > 0 || o.Scenario == Idle):
 		return usagef("a forwarder that runs already has its own strategy, store and workers, and is not idle: leave these options out with --to")

@@ -51,6 +51,7 @@ type Result struct {
 	Unread   uint64            `json:"unread"`             // datagrams that came to them and were not read in time
 	Returned uint64            `json:"returned"`           // Interests that came back as a Return
 	Drops    map[string]uint64 `json:"drops"`              // what the forwarder has counted meanwhile, by reason
+	Foreign  bool              `json:"foreign"`            // it ran already: what it counted is not known here
 
 	Load  float64 `json:"load_busy"`   // part of a core that the load took, without polling in vain
 	Bound bool    `json:"lower_bound"` // the load was the limit, not what was measured
@@ -156,7 +157,7 @@ func machine() string {
 func (t *target) result() Result {
 	s := &t.total
 	r := Result{
-		Name: t.label, Raw: t.isRaw(), Exchanges: s.done, Lost: s.lost, Returned: s.returned, Drops: map[string]uint64{},
+		Name: t.label, Raw: t.isRaw(), Foreign: t.child == nil, Exchanges: s.done, Lost: s.lost, Returned: s.returned, Drops: map[string]uint64{},
 		Rate: rateOf(s), P50: s.latency.quantile(0.5), P99: s.latency.quantile(0.99), P999: s.latency.quantile(0.999),
 		CPU: time.Duration(cpuEach(s)), MemoryBefore: t.before, MemoryAfter: t.memory(), MemoryRounds: t.resident, MemoryAt: t.samples,
 	}
@@ -289,7 +290,11 @@ func (r *Result) notes(all *Report) (list []string) {
 	if r.RateOfPeak > 0 {
 		list = append(list, fmt.Sprintf("%s: %.0f offered a second, %.2f times the peak; answered at %.2f of the peak, with what the load did not read in time", r.Name, r.Offered, r.Offered/max(all.Peak, 1), r.RateOfPeak))
 	}
-	if r.Lost > 0 && !r.Raw {
+	switch {
+	case r.Lost == 0 || r.Raw:
+	case r.Foreign:
+		list = append(list, fmt.Sprintf("%s: %d exchanges were lost; what the forwarder counted is in its status; the load itself could not send %d datagrams and did not read %d in time", r.Name, r.Lost, r.Unsent, r.Unread))
+	default:
 		list = append(list, fmt.Sprintf("%s: of %d lost exchanges %d are in no counter; the load itself could not send %d datagrams and did not read %d in time", r.Name, r.Lost, r.unexplained(all), r.Unsent, r.Unread))
 	}
 	if all.Duration >= longRun && !r.Raw && len(r.MemoryAt) > 1 {

@@ -12,6 +12,7 @@ import (
 
 const (
 	batch       = 64   // messages in one system call
+	several     = 4    // datagrams, after which the next read probably need not wait
 	maxSegments = 64   // datagrams in one message; the oldest kernels with UDP_SEGMENT take no more
 	maxIovecs   = 1024 // of one system call of ours
 	maxMessage  = 65000
@@ -119,7 +120,8 @@ func (s *socket) connect(to netip.AddrPort) error {
 	return nil
 }
 
-// receive reads up to a batch of messages and gives the datagrams in them, none if wait is false and there are none.
+// receive reads up to a batch of messages and gives the datagrams in them, none if wait is false and there are none. Who waits looks first
+// without waiting where the last read found several.
 func (s *socket) receive(wait bool) ([]datagram, error) {
 	for i := range s.in {
 		h := &s.in[i].hdr
@@ -129,12 +131,12 @@ func (s *socket) receive(wait bool) ([]datagram, error) {
 			h.SetControllen(len(s.inCtl[i]))
 		}
 	}
-	var n uintptr
-	var errno unix.Errno
-	if wait {
-		n, _, errno = unix.Syscall6(unix.SYS_RECVMMSG, uintptr(s.fd), uintptr(unsafe.Pointer(&s.in[0])), batch, unix.MSG_WAITFORONE, 0, 0)
-	} else { // without a word to Go's scheduler, whose monitor looks every 20 µs after who is in a system call
+	n, errno := uintptr(0), unix.EAGAIN
+	if !wait || len(s.frames) >= several { // without a word to Go's scheduler, whose monitor looks every 20 µs after who is in a system call
 		n, _, errno = unix.RawSyscall6(unix.SYS_RECVMMSG, uintptr(s.fd), uintptr(unsafe.Pointer(&s.in[0])), batch, unix.MSG_DONTWAIT, 0, 0)
+	}
+	if wait && errno == unix.EAGAIN {
+		n, _, errno = unix.Syscall6(unix.SYS_RECVMMSG, uintptr(s.fd), uintptr(unsafe.Pointer(&s.in[0])), batch, unix.MSG_WAITFORONE, 0, 0)
 	}
 	s.calls++
 	switch errno {

@@ -22,6 +22,7 @@ type target struct {
 	consumer, producer, subscriber *socket
 	sources                        []netip.Addr // of the subscribers, or of who asks, on one socket; empty: one, under the socket's own
 	ways                           []*sockaddr  // to the target from each of them
+	subscribed                     time.Time
 	next                           numbers
 	leg                            leg
 
@@ -292,11 +293,19 @@ func (t *target) filled(ctx context.Context, first, n uint64) (bool, error) {
 	return err == nil && got.done == n, err
 }
 
+// renew subscribes again before a subscription has run out: a forwarder grants two minutes to who came by itself (P-11).
+func (t *target) renew(o *Options) {
+	if time.Since(t.subscribed) > subscribeExpiry*time.Second/2 {
+		t.subscribe(o)
+	}
+}
+
 // subscribe asks for everything that is going to be published, from every subscriber.
 func (t *target) subscribe(o *Options) {
 	if t.asked() {
 		return
 	}
+	t.subscribed = time.Now()
 	now := unixMilli()
 	for i := range o.names() {
 		n := nameOf(classPublish, i)

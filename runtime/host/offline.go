@@ -19,7 +19,14 @@ func diskConfig(cfg *config.Config, start time.Time) disk.Config {
 		Dir:  filepath.Join(cfg.Node.DataDir, "store"),
 		Wall: func() int64 { return time.Now().UnixMilli() }, Mono: func() time.Duration { return time.Since(start) }, After: time.After,
 		Retention: cfg.Store.LongestRetention(), MaxBytes: uint64(cfg.Store.MaxSize), SyncEvery: cfg.Store.SyncEvery,
+		QueueBytes: queueBytes(&cfg.Store, cfg.Node.Workers),
 	}
+}
+
+// queueBytes is no more than what a worker keeps in memory: half of the queue is written without waiting, so no content leaves memory before it is on
+// the disk, unless that is too slow.
+func queueBytes(s *config.Store, workers int) int {
+	return min(max(s.Memory/max(workers, 1), 1<<20), disk.DefaultQueueBytes)
 }
 
 // VerifyStore reads everything in the store of a node that does not run, hour by hour.

@@ -32,7 +32,8 @@ type Config struct {
 	// SyncEvery is how often buffered contents are made safe. Default 1 s: what a flash card bears for years.
 	SyncEvery time.Duration
 	// QueueBytes bounds what waits to be written. Half of it, at most 8 MiB, is written without waiting for SyncEvery. It is taken as contents
-	// come and given back. Default 12 MiB: what comes at full rate while a table of half of it is written, also where that takes half a second.
+	// come and given back. Default DefaultQueueBytes. Until it is written a content is answered from the shards' memory alone, so a
+	// node whose shards have less than that has a shorter queue.
 	QueueBytes int
 	// Readers is the number of goroutines that read. Default 2: one slow read does not hold up all others.
 	Readers int
@@ -55,6 +56,9 @@ type Config struct {
 	Event func(Event)
 }
 
+// DefaultQueueBytes is what comes at full rate while a table of half of it is written, also where that takes half a second.
+const DefaultQueueBytes = 12 << 20
+
 const (
 	hoursInRetention = 24        // architecture page: longest retention / 24 …
 	shortestHour     = time.Hour // … at least one hour
@@ -76,7 +80,7 @@ func (c *Config) setDefaults() error {
 	}
 	c.Retention = cmp.Or(c.Retention, 24*time.Hour)
 	c.SyncEvery = cmp.Or(c.SyncEvery, time.Second)
-	c.QueueBytes = cmp.Or(c.QueueBytes, 12<<20)
+	c.QueueBytes = cmp.Or(c.QueueBytes, DefaultQueueBytes)
 	c.Readers = cmp.Or(c.Readers, 2)
 	c.ReadQueue = cmp.Or(c.ReadQueue, 1024)
 	c.CacheBytes = cmp.Or(c.CacheBytes, 8<<20)

@@ -51,6 +51,9 @@ func (e *env) benchCommand() *cobra.Command {
 }
 
 func (e *env) bench(c *cobra.Command, f *benchFlags, args []string) (err error) {
+	if c.Flags().Changed("payload") && f.Payload == 0 { // of the options it is the default
+		return usage("--payload 0: a content has 1 byte at least here")
+	}
 	if err := e.completeBench(c.Context(), f); err != nil {
 		return err
 	}
