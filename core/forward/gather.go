@@ -88,9 +88,7 @@ func (w *Worker) settle() {
 	}
 	w.decideAll(g.events[:n], g.out[:n])
 	for k := range n { // before any is carried out: what happens then may end it
-		if g.events[k].Reuse.Interests > 0 {
-			w.remember(w.pit.At(g.ids[k]).Key.Name, &g.events[k], g.needs[k], g.out[k])
-		}
+		w.remember(w.pit.At(g.ids[k]).Key.Name, &g.events[k], g.needs[k], g.out[k])
 	}
 	for k := range n {
 		e, ev := w.pit.At(g.ids[k]), &g.events[k] // it is still there: what could end it has settled it

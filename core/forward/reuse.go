@@ -66,8 +66,15 @@ func (w *Worker) reuse(d *decision, e *table.Entry, in *table.In) {
 
 // remember keeps an answer for the next Interests, if the strategy has said so, or else none.
 func (w *Worker) remember(k name.Key, ev *Event, by Needs, cmds []Command) {
-	if ev.Kind != InterestIn || ev.Reuse.Interests == 0 || ev.Reuse.For <= 0 {
+	if ev.Kind != InterestIn {
 		w.revoke(k)
+		return
+	}
+	if ev.Reuse.Interests == 0 || ev.Reuse.For <= 0 {
+		if state := w.fib.Known(k); state != nil && state.Decision != nil {
+			d := state.Decision.(*decision)
+			d.left, d.useful = 0, false // Interests may be gathered again
+		}
 		return
 	}
 	state := w.fib.State(k)

@@ -24,6 +24,9 @@ func (w *Worker) sleeperHeard(r *received, unseen bool) {
 		return
 	}
 	s, had := w.proxies.Get(r.key)
+	if had || r.ProxyMe {
+		w.settle() // what came before this frame is for the device now, not when it sends the next one
+	}
 	if had && s.face == r.face.id {
 		s.heard = w.now.Mono
 		r.face.pull.awake(w.now.Mono, r.key)
