@@ -125,9 +125,15 @@ func (g *guard) Rename(from, to string) error {
 	return g.may(to, func() error { return g.FS.Rename(from, to) })
 }
 
-// Link is vfs.FS.
+// Link is vfs.FS. The table that Pebble takes in is moved: FAT and exFAT, as on many cards, have no links (EPERM), and Pebble removes
+// the other name next.
 func (g *guard) Link(from, to string) error {
-	return g.may(to, func() error { return g.FS.Link(from, to) })
+	return g.may(to, func() error {
+		if g.FS.PathBase(from) == tableName {
+			return g.FS.Rename(from, to)
+		}
+		return g.FS.Link(from, to)
+	})
 }
 
 // Lock is vfs.FS. The whole store is locked (Store.claim); on a read-only file system an hour's folder could not be.

@@ -13,8 +13,8 @@ import (
 // At a high rate what was collected becomes a table at once: it is sorted, written to a file, made safe, and taken in by Pebble. By way of
 // the log, the memtable and its flush the same costs six times as much.
 
-// tableName is the table that is being written. Pebble takes it in under a name of its own. What a power cut leaves of one is removed when the
-// hour is opened for writing, and what Pebble had linked but not taken in is removed by Pebble.
+// tableName is the table that is being written. Pebble takes it in under a name of its own (guard.Link). What a power cut leaves of one is
+// removed when the hour is opened for writing, and what had its name but was not taken in is removed by Pebble.
 const tableName = "next.sst"
 
 // writeTable writes items, which are sorted, as a table.

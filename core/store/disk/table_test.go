@@ -165,8 +165,8 @@ func TestFaultsOfATable(t *testing.T) {
 		"it cannot be made safe":                   {err: syscall.EIO, file: written, kinds: syncs},
 		"it cannot be read":                        {err: syscall.EIO, file: written, kinds: []errorfs.OpKind{errorfs.OpFileReadAt, errorfs.OpFileRead}},
 		"it cannot be opened":                      {err: syscall.EIO, file: written, kinds: []errorfs.OpKind{errorfs.OpOpen}},
-		"it cannot be linked":                      {err: syscall.EMLINK, file: anyFile, kinds: append([]errorfs.OpKind{errorfs.OpLink}, makes...)},
-		"it may not be linked":                     {err: syscall.EPERM, file: anyFile, kinds: []errorfs.OpKind{errorfs.OpLink}},
+		"it cannot be moved":                       {err: syscall.EIO, file: anyFile, kinds: append([]errorfs.OpKind{errorfs.OpRename}, makes...)},
+		"it may not be moved":                      {err: syscall.EPERM, file: anyFile, kinds: []errorfs.OpKind{errorfs.OpRename}},
 		"the folder cannot be made safe":           {err: syscall.EIO, file: func(path string) bool { return !strings.Contains(path, ".") }, kinds: syncs},
 		"the MANIFEST cannot be made safe with it": {err: syscall.EIO, file: isManifest, kinds: syncs},
 		"the disk is full":                         {err: syscall.ENOSPC, file: anyFile, kinds: allChanges},
@@ -248,6 +248,25 @@ func testTableFault(t *testing.T, f *fault, inMemTable bool) {
 	n = set.start(t)
 	check(n)
 	n.burst(key(1), 40)
+	n.stop()
+}
+
+// FAT and exFAT have no links: tables are taken in there, too.
+func TestTablesWithoutLinks(t *testing.T) {
+	f := &fault{err: syscall.EPERM, file: anyFile, kinds: []errorfs.OpKind{errorfs.OpLink}}
+	f.on.Store(true)
+	mem := vfs.NewMem()
+	set := settings{fs: errorfs.Wrap(mem, f), shard: buffered, clock: newClock(), disk: small()}
+	n := set.start(t)
+	n.burst(key(1), 1)
+	n.burst(key(1), 11)
+	n.wantTables(2)
+	if entries, err := mem.List(n.store.active.dir); err != nil || slices.Contains(entries, tableName) {
+		t.Errorf("the hour holds %v, %v", entries, err)
+	}
+	n.stop()
+	n = set.start(t)
+	n.wantExact(key(1), 15, label(15)+strings.Repeat("x", 1000))
 	n.stop()
 }
 
