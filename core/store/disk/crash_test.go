@@ -111,7 +111,7 @@ func TestPowerCutKeepsWhatWasConfirmed(t *testing.T) {
 }
 
 // TestSoakPowerCut cuts at every operation, also under the race detector, with more contents.
-func TestSoakPowerCut(t *testing.T) { powerCuts(t, max(int(150*soak(t)), 30), 1) }
+func TestSoakPowerCut(t *testing.T) { powerCuts(t, max(int(150*soak(t)), 45), 1) }
 
 func powerCuts(t *testing.T, contents int, every int64) {
 	for _, class := range []store.Class{store.Durable, store.Buffered} {
