@@ -337,12 +337,19 @@ func (s *Shard) write(e *entry, p *Put, ext uint64, class Class) bool {
 	*w = Write{
 		Key: p.Key, Ext: ext, Wall: p.Wall, Now: p.Now, Class: class, Producer: p.Producer, Body: p.Body, Published: e.published,
 		Newest: e.newest, NewestAt: p.Wall - (p.Now - e.newestTime).Milliseconds(), NewestMAC: e.newestMAC, FromFirst: e.byProducer,
-		Late: ext <= e.highest && ext >= e.lowest && s.onDisk(e),
+		Late: ext <= e.highest && ext >= e.lowest && s.onDisk(e) || ext < e.top && s.handedLeft(),
 	}
 	if ext <= e.top && ext >= e.newest {
 		w.Newest, w.NewestAt, w.NewestMAC, w.FromFirst = ext, p.Wall, macOf(p.Body), p.Producer
 	}
 	return s.cfg.Backend.Write(w)
+}
+
+// handedLeft tells whether something that the Backend has not told of yet may have left memory: then a number that is not there may be on its way
+// to the disk.
+func (s *Shard) handedLeft() bool {
+	q := &s.handed
+	return q.first < q.end && !s.log.holds(q.slot(q.first).at)
 }
 
 // store puts the record into the log and the index.

@@ -1,7 +1,9 @@
 package disk
 
 import (
+	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -65,5 +67,62 @@ func testBlocked(t *testing.T, n *node, b *blockedDisk, class store.Class) {
 	}
 	close(b.gate)
 	n.committed(key(1), kept)
+	n.stop()
+}
+
+// blockedSync lets syncs wait from when it is on until it is told to go on.
+type blockedSync struct {
+	on            atomic.Bool
+	reached, gate chan struct{}
+}
+
+func (b *blockedSync) MaybeError(op errorfs.Op) error {
+	if !b.on.Load() || !slices.Contains(syncs, op.Kind) {
+		return nil
+	}
+	select {
+	case b.reached <- struct{}{}:
+	default:
+	}
+	<-b.gate
+	return nil
+}
+
+func (b *blockedSync) String() string { return "blocked sync" }
+
+// Of contents with one number the first stays, also where it has left memory and is just being written when the other comes (P-17).
+func TestP17TheFirstStaysWhileItIsWritten(t *testing.T) {
+	b := &blockedSync{reached: make(chan struct{}, 1), gate: make(chan struct{})}
+	shard := buffered
+	shard.LogBytes = 32 << 10
+	n := settings{fs: errorfs.Wrap(vfs.NewMem(), b), shard: shard, clock: newClock(), disk: small()}.start(t)
+	n.keep(key(1), 1, label(1))
+	n.due()
+	n.committed(key(1), 1)
+	filler := uint32(0)
+	put := func(payload string) {
+		t.Helper()
+		if out := n.putFrom(key(1), 5, payload, false); out.Verdict != store.Stored {
+			t.Fatalf("%q is %+v", payload, out)
+		}
+		for range 100 { // until it is not in memory any more
+			filler++
+			n.keep(key(2), filler, strings.Repeat("x", 1000))
+		}
+	}
+	n.keep(key(1), 9, label(9))
+	put("first")
+	b.on.Store(true)
+	n.due()
+	<-b.reached
+	put("other")
+	b.on.Store(false)
+	close(b.gate)
+	n.due()
+	n.committed(key(2), filler)
+	n.wantExact(key(1), 5, "first")
+	if got := n.shard(key(1)).Stats().Conflicts; got != 1 {
+		t.Errorf("%d conflicts, want 1", got)
+	}
 	n.stop()
 }
