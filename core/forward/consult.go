@@ -19,7 +19,7 @@ func (w *Worker) consult(e *table.Entry, in *table.In, kind EventKind, why wire.
 	e.Needs = uint16(needs.Wants)
 	gathers := kind == InterestIn && w.gathers && needs.Wants&WantTogether != 0
 	if gathers && w.gathered.crowded() {
-		w.settle() // before what stands is looked at: none is to overtake those that wait
+		w.settle() // before what stands is looked at: under one route none overtakes those that wait
 	}
 	if kind == InterestIn {
 		if d := w.decided(e.Key.Name, in, needs); d != nil {
