@@ -100,22 +100,12 @@ func TestP17TheFirstStaysWhileItIsWritten(t *testing.T) {
 	n.due()
 	n.committed(key(1), 1)
 	filler := uint32(0)
-	put := func(payload string) {
-		t.Helper()
-		if out := n.putFrom(key(1), 5, payload, false); out.Verdict != store.Stored {
-			t.Fatalf("%q is %+v", payload, out)
-		}
-		for range 100 { // until it is not in memory any more
-			filler++
-			n.keep(key(2), filler, strings.Repeat("x", 1000))
-		}
-	}
 	n.keep(key(1), 9, label(9))
-	put("first")
+	n.putAway(key(1), 5, "first", &filler)
 	b.on.Store(true)
 	n.due()
 	<-b.reached
-	put("other")
+	n.putAway(key(1), 5, "other", &filler)
 	b.on.Store(false)
 	close(b.gate)
 	n.due()

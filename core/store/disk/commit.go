@@ -1,6 +1,7 @@
 package disk
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
 	"slices"
@@ -35,7 +36,8 @@ type committer struct {
 	sinceLook uint64 // bytes written since the folder's size was looked at
 
 	refs, spare []ref
-	taken       []item // of the group that is being written: other bytes are in it under their numbers
+	taken       []item        // of the group that is being written: other bytes are in it under their numbers
+	piece       *bufio.Writer // of a table
 	pointers    []byte
 }
 
@@ -56,7 +58,7 @@ func (s *Store) commitLoop() {
 		case <-c.lookAt:
 			c.lookAt = s.cfg.After(housekeeping)
 			c.retire()
-			g, c.refs, c.spare, c.pointers = group{}, nil, nil, nil
+			g, c.refs, c.spare, c.pointers, c.piece = group{}, nil, nil, nil, nil
 			s.queue.trim()
 		case <-c.retryAt:
 			c.retry()

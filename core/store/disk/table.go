@@ -1,6 +1,7 @@
 package disk
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -31,7 +32,7 @@ func (c *committer) writeTable(h *hour, g *group, refs []ref, off int64) (err er
 	}
 	o := c.s.shared.options(h.guard, false, false)
 	o.EnsureDefaults()
-	w := sstable.NewWriter(objstorageprovider.NewFileWritable(f), o.MakeWriterOptions(0, h.db.TableFormat()))
+	w := sstable.NewWriter(objstorageprovider.NewFileWritable(c.inPieces(f)), o.MakeWriterOptions(0, h.db.TableFormat()))
 	c.pointers = c.pointers[:0]
 	err = g.each(refs, off, func(key, value []byte) error {
 		if len(key) == pointerKeySize { // pointers stand behind all contents
@@ -46,6 +47,35 @@ func (c *committer) writeTable(h *hour, g *group, refs []ref, off int64) (err er
 	if err = errors.Join(err, w.Close(), h.guard.failed()); err != nil {
 		return err
 	}
-	c.s.stats.tables.Add(1)
-	return h.db.Ingest(context.Background(), []string{path})
+	if err = h.db.Ingest(context.Background(), []string{path}); err == nil {
+		c.s.stats.tables.Add(1)
+	}
+	return err
+}
+
+// pieceSize is what is written to a table at a time. Pebble writes each block by itself, a system call for 32 KiB, and each lets another thread take the
+// processor over from who forwards.
+const pieceSize = 256 << 10
+
+// pieces is a file that is written in pieces, and has all of them when it is made safe.
+type pieces struct {
+	vfs.File
+	w *bufio.Writer
+}
+
+func (c *committer) inPieces(f vfs.File) vfs.File {
+	if c.piece == nil {
+		c.piece = bufio.NewWriterSize(nil, pieceSize)
+	}
+	c.piece.Reset(f)
+	return &pieces{f, c.piece}
+}
+
+func (p *pieces) Write(b []byte) (int, error) { return p.w.Write(b) }
+
+func (p *pieces) Sync() error {
+	if err := p.w.Flush(); err != nil {
+		return err
+	}
+	return p.File.Sync()
 }

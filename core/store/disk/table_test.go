@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -300,6 +301,18 @@ func TestWhatIsLeftOfATableGoes(t *testing.T) {
 	}
 }
 
+// putAway stores a content, and then so many of key(2) that it is not in memory any more; filler is the number of the last of those.
+func (n *node) putAway(k name.Key, seq uint32, payload string, filler *uint32) {
+	n.t.Helper()
+	if out := n.putFrom(k, seq, payload, false); out.Verdict != store.Stored {
+		n.t.Fatalf("%q is %+v", payload, out)
+	}
+	for range 100 {
+		*filler++
+		n.keep(key(2), *filler, strings.Repeat("x", 1000))
+	}
+}
+
 // Of contents with one number the first stays, also where both wait for the same table, and who sent the other is told (P-17).
 func TestP17TheFirstStaysInOneTable(t *testing.T) {
 	shard := buffered
@@ -310,19 +323,9 @@ func TestP17TheFirstStaysInOneTable(t *testing.T) {
 	n.due()
 	n.committed(key(1), 9)
 	filler := uint32(0)
-	put := func(payload string) {
-		t.Helper()
-		if out := n.putFrom(key(1), 5, payload, false); out.Verdict != store.Stored {
-			t.Fatalf("%q is %+v", payload, out)
-		}
-		for range 100 { // until it is not in memory any more
-			filler++
-			n.keep(key(2), filler, strings.Repeat("x", 1000))
-		}
-	}
-	put("first")
-	put("other")
-	put("first")
+	n.putAway(key(1), 5, "first", &filler)
+	n.putAway(key(1), 5, "other", &filler)
+	n.putAway(key(1), 5, "first", &filler)
 	told := 0
 	n.due()
 	n.until(func(r store.Result) bool {
@@ -438,4 +441,32 @@ func TestGroupGivesMemoryBack(t *testing.T) {
 	if len(q.fill.values) != 0 {
 		t.Error("the queue keeps pages while nothing comes")
 	}
+}
+
+// tableWrites counts the writes to tables that Pebble has not taken in yet.
+type tableWrites struct{ n atomic.Int32 }
+
+func (c *tableWrites) MaybeError(op errorfs.Op) error {
+	if op.Kind == errorfs.OpFileWrite && strings.HasSuffix(op.Path, tableName) {
+		c.n.Add(1)
+	}
+	return nil
+}
+
+func (c *tableWrites) String() string { return "writes to tables" }
+
+func TestATableIsWrittenInPieces(t *testing.T) {
+	var writes tableWrites
+	n := settings{fs: errorfs.Wrap(vfs.NewMem(), &writes), shard: buffered, clock: newClock(), disk: small()}.start(t)
+	const contents = 400
+	for i := range uint32(contents) {
+		n.keep(key(1), i+1, strings.Repeat("x", 1000))
+	}
+	n.due()
+	n.committed(key(1), contents)
+	n.wantTables(1)
+	if got := writes.n.Load(); got != 2 { // 400 kB in blocks of 32 KiB
+		t.Errorf("%d writes, want 2", got)
+	}
+	n.stop()
 }
