@@ -14,7 +14,8 @@
 // (name, FSEQ) in it; an entry for each name knows its newest, so that "newest" takes no search. Maps are open-addressed
 // and keyed with the host's seed. What is full gives way like this, always counted in [Stats]:
 //
-//   - log or index full: the oldest segment goes; newest contents in it are moved on, up to half of it
+//   - log or index full: the oldest segment goes; newest contents in it are moved on, up to half of it and what
+//     others have left of their half
 //   - names full: the name that has had nothing in memory for longest and nothing on disk is forgotten, with its place in
 //     the order; if there is none, the newcomer is refused (names_full)
 //   - more than a name's rate or a face's share (P-22): not kept, still forwarded

@@ -3,17 +3,23 @@ package store
 import "time"
 
 // What leaves the memory, and when. The log is first in, first out, a segment at a time, with one exception: the newest
-// content of a name moves to the head instead, as long as that keeps no more than half of what the segment held. So one
-// busy name does not push out the last value of a thousand quiet ones.
+// content of a name moves to the head instead, as long as that keeps no more than half of what the segment held, or what segments before
+// it have left of their half. So one busy name does not push out the last value of a thousand quiet ones, nor where they were published
+// side by side, and yet to make room for a content takes a bounded time.
+
+// maxSaved is how many full segments may be kept whole one after the other, from what those before them have left: each takes some 50 µs.
+const maxSaved = 16
+
+// saveable is the most bytes that [Shard.saved] may be.
+func (l *recordLog) saveable() int { return max(1, min(maxSaved, l.limit/4)) << l.bits / 2 }
 
 // reserve makes room for a record of size bytes.
 func (s *Shard) reserve(size int) {
-	if s.log.room(size) && s.records < s.cfg.MaxEntries {
-		return
-	}
-	s.log.next()
-	if s.log.segments() > s.log.limit || s.records >= s.cfg.MaxEntries {
-		s.evictFirst(EvictedSpace)
+	for !s.log.room(size) || s.records >= s.cfg.MaxEntries {
+		s.log.next()
+		if s.log.segments() > s.log.limit || s.records >= s.cfg.MaxEntries {
+			s.evictFirst(EvictedSpace) // what it moves finds room in the new segment, and may leave none there
+		}
 	}
 }
 
@@ -45,18 +51,21 @@ func (s *Shard) due() bool {
 // evictFirst empties the oldest segment, which is not the open one.
 func (s *Shard) evictFirst(cause Eviction) {
 	seg := s.log.segment(s.log.first)
-	moved := 0
+	moved, most := 0, seg.used/2+s.saved
 	for off := 0; off < seg.used; {
 		at := pos(s.log.first<<s.log.bits | uint64(off))
 		r := s.log.at(at)
 		size := r.size()
 		off += size
-		if s.worthMoving(r, at) && (cause == EvictedAge || 2*(moved+size) <= seg.used) {
+		if s.worthMoving(r, at) && (cause == EvictedAge || moved+size <= most) {
 			s.move(r, at)
 			moved += size
 			continue
 		}
 		s.drop(r, at, cause)
+	}
+	if cause == EvictedSpace {
+		s.saved = min(most-moved, s.log.saveable())
 	}
 	s.log.dropFirst()
 }

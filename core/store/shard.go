@@ -22,6 +22,7 @@ type Shard struct {
 	entries  uint32 // in use or unused; 0 is the ring's head
 	unused   []uint32
 	log      recordLog
+	saved    int // bytes that segments evicted so far have left of the half that may move on
 	names    sorted
 	handed   handedQueue
 	suspects suspects
@@ -140,6 +141,7 @@ type Released struct {
 func NewShard(cfg Config) *Shard {
 	cfg.setDefaults()
 	s := &Shard{cfg: cfg, rules: cfg.rules(), log: newLog(cfg.LogBytes)}
+	s.saved = s.log.saveable()
 	s.addEntry()
 	s.suspects.limit = min(cfg.MaxSuspects, 1<<16-2)
 	s.ids.seed, s.index.seed, s.fetching.seed, s.faces.bytes.seed = cfg.Seed, cfg.Seed, cfg.Seed, cfg.Seed

@@ -212,6 +212,40 @@ func TestFullLogKeepsNewestOfQuietNames(t *testing.T) {
 	}
 }
 
+// What a building's thousand quiet devices published in one minute fills segments of the log by itself.
+func TestFullLogKeepsQuietNamesSideBySide(t *testing.T) {
+	r := newRig(t, Config{LogBytes: 1 << 20})
+	r.put(key(0), 1, "before")
+	for i := range 1000 {
+		r.put(key(i+1), 7, "quiet for a long time, and published side by side")
+	}
+	for i := range uint32(100_000) { // the log turns round five times
+		r.want(r.put(key(5000), i+1, "busy"), Stored, true)
+	}
+	for i := range 1000 {
+		r.wantNewest(key(i+1), 7, "quiet for a long time, and published side by side")
+	}
+	if st := r.s.Stats(); st.Bytes > 1<<20+64<<10 {
+		t.Fatalf("stats are %+v", st)
+	}
+}
+
+// However many newest contents lie side by side, room for one more is found after a bounded number of segments.
+func TestRoomIsMadeInBoundedTime(t *testing.T) {
+	r := newRig(t, Config{LogBytes: 4 << 20})
+	last := r.s.log.first
+	for i := range 100_000 {
+		r.want(r.put(key(i), 1, "the newest of its name, as all others"), Stored, true)
+		if gone := r.s.log.first - last; gone > maxSaved+1 {
+			t.Fatalf("%d segments went for one content", gone)
+		}
+		last = r.s.log.first
+	}
+	if st := r.s.Stats(); st.Bytes > 4<<20+64<<10 || st.Evicted[EvictedSpace] == 0 {
+		t.Fatalf("stats are %+v", st)
+	}
+}
+
 func TestFullLogOfNewestGivesWay(t *testing.T) {
 	r := newRig(t, Config{LogBytes: 64 << 10})
 	for i := range 5000 {
