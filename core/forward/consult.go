@@ -242,7 +242,7 @@ func (w *Worker) tellRoute(kind EventKind, net uint8, p name.Prefix, face FaceID
 			ev.Route = state.Scratch(needs.Owner)
 		}
 		w.cmds = w.consulted(ev)
-		end(state)
+		saidOf(state).end()
 		w.stats.Ignored += uint64(min(len(w.cmds), MaxCommands))
 	}
 	if s, ok := w.strategy.(Spread); ok {

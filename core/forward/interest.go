@@ -52,6 +52,9 @@ func (w *Worker) lookup(r *received, asked wire.Asked, has, replayed bool) drop.
 		w.stats.StoreHits++
 		return drop.None
 	}
+	if w.alone {
+		w.seen.Ahead(table.SeenKey{Name: r.key, Seq: r.Seq, Asked: asked.Bits()}, false, w.lastOut)
+	}
 	if replayed {
 		return drop.Replayed // P-11: no in-record
 	}

@@ -32,12 +32,8 @@ func (d *decision) stands(now time.Duration) bool { return d.left > 0 && now <= 
 // decided finds what a strategy has last said under the route of an Interest, if the Interest has the same next hops, which stand in w.ev then; nil:
 // nothing that may be used, now or when it is said anew.
 func (w *Worker) decided(k name.Key, in *table.In, by Needs) *decision {
-	state := w.fib.Known(k)
-	if state == nil || state.Decision == nil {
-		return nil
-	}
-	d := state.Decision.(*decision)
-	if d.by != by {
+	d := w.said(k)
+	if d == nil || d.by != by {
 		return nil
 	}
 	ev := &w.ev
@@ -71,12 +67,12 @@ func (w *Worker) remember(k name.Key, ev *Event, by Needs, cmds []Command) {
 		return
 	}
 	if ev.Reuse.Interests == 0 || ev.Reuse.For <= 0 {
-		if state := w.fib.Known(k); state != nil && state.Decision != nil {
-			d := state.Decision.(*decision)
+		if d := w.said(k); d != nil {
 			d.left, d.useful = 0, false // Interests may be gathered again
 		}
 		return
 	}
+	w.remembers = true
 	state := w.fib.State(k)
 	d, _ := state.Decision.(*decision)
 	if d == nil {
@@ -93,10 +89,26 @@ func (w *Worker) remember(k name.Key, ev *Event, by Needs, cmds []Command) {
 }
 
 // revoke ends what was said under the route of a name: something has happened there.
-func (w *Worker) revoke(k name.Key) { end(w.fib.Known(k)) }
+func (w *Worker) revoke(k name.Key) { w.said(k).end() }
 
-func end(state *table.RouteState) {
-	if state != nil && state.Decision != nil {
-		state.Decision.(*decision).left = 0
+func (d *decision) end() {
+	if d != nil {
+		d.left = 0
 	}
+}
+
+// said finds what was last said under the route of a name, good for one more or not; nil: nothing. Most strategies never say it, and then
+// no Interest is looked for.
+func (w *Worker) said(k name.Key) *decision {
+	if !w.remembers {
+		return nil
+	}
+	return saidOf(w.fib.Known(k))
+}
+
+func saidOf(state *table.RouteState) *decision {
+	if state == nil || state.Decision == nil {
+		return nil
+	}
+	return state.Decision.(*decision)
 }

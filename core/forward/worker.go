@@ -63,6 +63,9 @@ type Worker struct {
 	stages stopwatch
 	timed  timedStore
 
+	alone     bool // the burst at hand is one frame, of which nothing was said ahead
+	remembers bool // some strategy has said once that an answer is good for more Interests
+
 	gatherer Gatherer  // the strategy, if it is one
 	gathers  bool      // Interests of the burst at hand may wait for a decision together
 	gathered *gathered // those that do; nil until some strategy asks for it
@@ -164,12 +167,16 @@ func (w *Worker) run(now Now, frames []*received) {
 
 func (w *Worker) frames(now Now, frames []*received) {
 	w.begin(now)
-	if len(frames) > 1 {
+	w.alone = len(frames) == 1
+	switch {
+	case !w.alone:
 		w.gathers = w.gatherer != nil
 		w.ahead(frames, 0, 2*lookAhead)
+	case frames[0].Type == wire.Content:
+		w.store.Ahead(frames[0].key, frames[0].Seq)
 	}
 	for i, r := range frames {
-		if len(frames) > 1 {
+		if !w.alone {
 			w.ahead(frames, i+2*lookAhead, i+2*lookAhead+1)
 		}
 		w.process(r)
@@ -187,8 +194,8 @@ func (w *Worker) frames(now Now, frames []*received) {
 // as long as a frame's way, so with two of them it is there in time.
 const lookAhead = 2
 
-// ahead looks at frames from … to-1 of a burst, and at those lookAhead before them, for what they will ask the tables. What comes alone has no
-// time for that.
+// ahead looks at frames from … to-1 of a burst, and at those lookAhead before them, for what they will ask the tables. What comes alone has
+// only its own way's time for that: a Content until it is stored, an Interest from where the store does not have it.
 func (w *Worker) ahead(frames []*received, from, to int) {
 	for i := from; i < to; i++ {
 		if i < len(frames) {

@@ -61,11 +61,13 @@ func (t *table) probe(k uint64) (p *part, i, free int) {
 	return p, -1, i
 }
 
-// ahead says that k will be asked for soon.
+// ahead says that k will be asked for soon. What is not there, as a content that is new, is looked for in a line and a half.
 func (t *table) ahead(k uint64) {
 	h := t.hash(k)
 	if p := &t.parts[h>>(64-6)]; len(p.slots) > 0 {
-		prefetch.Line(unsafe.Pointer(&p.slots[int(h)&(len(p.slots)-1)]))
+		i := int(h) & (len(p.slots) - 1)
+		prefetch.Line(unsafe.Pointer(&p.slots[i]))
+		prefetch.Line(unsafe.Pointer(&p.slots[(i+4)&(len(p.slots)-1)]))
 	}
 }
 
