@@ -185,6 +185,24 @@ func TestP13ACommitThatComesTooLate(t *testing.T) {
 	sensor.nothing()
 }
 
+// A number that the disk may have and does not is asked for again when its asker asks again (P-2a): the first Interest may have been lost on the way.
+func TestP2aARetryOfWhatTheDiskDoesNotHave(t *testing.T) {
+	l, d := onDisk(t, store.Buffered, far)
+	l.route(l.n, "01", l.up[0].face, 1)
+	for range 3 {
+		l.reader.send(l.interest(far, 3, 2))
+		d.work(l.kit, l.n, store.DoneCommit)
+		l.up[0].wants(wire.Interest, 3)
+		l.m.RunFor(100 * time.Millisecond)
+		l.reader.send(l.interest(far, 3, 2)) // sooner than P-2a has it
+		d.work(l.kit, l.n, store.DoneCommit)
+		l.up[0].nothing()
+		l.m.RunFor(200 * time.Millisecond)
+	}
+	l.up[0].send(l.content(far, 3, "x"))
+	l.reader.wants(wire.Content, 3)
+}
+
 func TestP13TheProducerIsNeverForwarded(t *testing.T) {
 	l, d := onDisk(t, store.Durable, temp)
 	sensor := l.peer(l.n, plain())

@@ -301,8 +301,23 @@ func (w *Worker) goOn(e *table.Entry) {
 	case in != nil && !e.Live(w.now.Mono, in.Face):
 		w.consult(e, in, InterestIn, 0, 0)
 	default:
+		if in := w.retried(e); in != nil {
+			w.consult(e, in, RetryIn, 0, 0)
+			return
+		}
 		w.conclude(e, 0)
 	}
+}
+
+// retried is an in-record whose asker has asked again while the store was looked at, and whose retry is due (P-2a): what was sent for it before may
+// be lost. nil: there is none.
+func (w *Worker) retried(e *table.Entry) *table.In {
+	for i := range e.Ins {
+		if in := &e.Ins[i]; !in.Sent && goesOn(in) && in.Tried != 0 && w.now.Mono-in.Tried >= w.lim.Retry {
+			return in
+		}
+	}
+	return nil
 }
 
 // fromProducer tells whether the name's producer face is among the askers: it is never asked for its own number (P-13).
