@@ -49,9 +49,26 @@ func (w *Worker) subscribe(r *received, asked wire.Asked, has, replayed bool) dr
 	}
 	if fresh || r.TTL > reach { // one that goes further than ours does is sent at once
 		w.revise(s, r.TTL > reach)
+	} else if !fresh {
+		w.askAgain(s)
 	}
 	w.scheduleSub(s)
 	return drop.None
+}
+
+// askAgain sends each of our own once more, when somebody who subscribes through it asks again soon: nothing confirms a subscription, so whoever
+// wants to be sure sends it twice, and ours, one hop further, may have been lost as well as theirs. It would be back at its renewal only.
+func (w *Worker) askAgain(s *table.Sub) {
+	_, ttl := s.Longest()
+	for i := range s.Ups {
+		u := &s.Ups[i]
+		left := u.Deadline - w.now.Mono
+		since := w.now.Mono - u.Sent
+		if u.Once && since >= w.lim.Retry && since <= pollExpiry*time.Second && left > 0 && ttl > 0 && !u.Refused {
+			u.Once = false
+			w.openUp(s, u.Face, left, ttl-1)
+		}
+	}
 }
 
 // base sets where a new subscriber starts: after what is known to be the newest, as far as this node knows it for sure.
@@ -220,7 +237,7 @@ func (w *Worker) openUp(s *table.Sub, id FaceID, left time.Duration, ttl uint8) 
 	}
 	u := s.Up(id)
 	if u == nil {
-		s.Ups = append(s.Ups, table.Upstream{Face: id, Opened: w.now.Mono})
+		s.Ups = append(s.Ups, table.Upstream{Face: id, Opened: w.now.Mono, Once: true})
 		u = &s.Ups[len(s.Ups)-1]
 	}
 	seconds := (left + time.Second - 1) / time.Second
@@ -405,7 +422,7 @@ func (w *Worker) resubscribe(id FaceID) {
 			_, ttl := s.Longest()
 			left := u.Deadline - w.now.Mono
 			if left > 0 && ttl > 0 {
-				u.Synced = false
+				u.Synced, u.Once = false, true
 				w.openUp(s, id, left, ttl-1)
 			}
 		}

@@ -55,6 +55,27 @@ func TestP16OneUpstreamForManyAskers(t *testing.T) {
 	}
 }
 
+// Nothing confirms a subscription. Who sends it twice wants to be sure, so ours goes twice too, and no more often, however many ask.
+func TestP16AskedAgainOursIsSentAgainOnce(t *testing.T) {
+	l := newLine(t, 1)
+	second := l.asker(l.n)
+	l.reader.send(l.interest(far, wire.SeqSubscribe, 60))
+	l.up[0].opened()
+	second.send(l.interest(far, wire.SeqSubscribe, 60))
+	l.up[0].nothing()
+	l.m.RunFor(time.Second)
+	l.reader.send(l.interest(far, wire.SeqSubscribe, 60))
+	if sub, _ := l.up[0].opened(); expiryOf(sub) != 59*time.Second {
+		t.Errorf("it stands for %v, want 59 s", expiryOf(sub))
+	}
+	for range 3 {
+		l.m.RunFor(time.Second)
+		second.send(l.interest(far, wire.SeqSubscribe, 60))
+		l.reader.send(l.interest(far, wire.SeqSubscribe, 60))
+		l.up[0].nothing()
+	}
+}
+
 func TestP16EachNumberOnce(t *testing.T) {
 	l := newLine(t, 1)
 	l.reader.send(l.interest(far, wire.SeqSubscribe, 100))
