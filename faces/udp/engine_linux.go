@@ -141,8 +141,10 @@ func (m *mmsg) readAll(fd uintptr) {
 // yieldEvery is after how many naps others have a turn on the reader's processor of Go's.
 const yieldEvery = 16
 
-// nap sleeps without a word to Go's scheduler, which else has another thread take the processor over and wakes a third one when it is given back: with
-// that a nap costs more than it saves. What else is to run mostly has another of Go's processors; where all of them nap, it has a turn before. To offer one before each nap costs as much as not to nap at all: the other processor's thread is woken to take the goroutine over, and this one put to sleep.
+// nap sleeps without a word to Go's scheduler, which else has another thread take the processor over and wakes a third one when it is given
+// back: with that a nap costs more than it saves. What else is to run mostly has another of Go's processors; where all of them nap, it has a
+// turn before. To offer one before each nap costs as much as not to nap at all: the other processor's thread is woken to take the goroutine
+// over, and this one put to sleep.
 func (m *mmsg) nap() {
 	naps := m.count.naps.Add(1)
 	if int(m.napping.Add(1)) >= runtime.GOMAXPROCS(0) || naps%yieldEvery == 0 {
