@@ -123,6 +123,7 @@ type claims struct {
 	byNumber      bool // … for its number alone: it need not be the newest (P-15)
 	numbered      bool // … for its number, by an Interest that is pending or ran out a moment ago: it may be an old one
 	covered       bool // … by a live subscription of ours (P-15 b)
+	pushed        bool // … by that alone: no Interest asked for it
 	producer      bool // it came from the name's producer face
 }
 
@@ -145,6 +146,7 @@ func (w *Worker) claim(r *received, a *claims) {
 	})
 	a.byNumber = a.solicited && !newest
 	w.eachWildSub(r.key, func(s *table.Sub) { a.covered = w.through(s, r.face.id) || a.covered })
+	a.pushed = a.covered && !a.solicited
 	a.solicited = a.solicited || a.covered
 	a.numbered = a.exact.Asks(r.face.id) || a.covered && w.overdue.Has(w.now.Mono, table.PITKey{Name: r.key, Seq: r.Seq}, r.face.id)
 }
@@ -158,14 +160,16 @@ func (w *Worker) through(s *table.Sub, face FaceID) bool {
 	return up != nil && up.Deadline > w.now.Mono
 }
 
-// synced notes that a subscription of ours has shown the newest (P-15 b). What a face was asked for by its number may be an old one.
+// synced notes that a subscription of ours has shown the newest (P-15 b), and that it stands where it pushes. What a face was asked for by
+// its number may be an old one.
 func (w *Worker) synced(r *received, a *claims) {
 	if !a.covered || a.numbered {
 		return
 	}
 	note := func(s *table.Sub) {
 		if w.through(s, r.face.id) {
-			s.Up(r.face.id).Synced = true
+			up := s.Up(r.face.id)
+			up.Synced, up.Once = true, up.Once && !a.pushed
 		}
 	}
 	note(a.sub)

@@ -57,7 +57,7 @@ func (w *Worker) subscribe(r *received, asked wire.Asked, has, replayed bool) dr
 }
 
 // askAgain sends each of our own once more, when somebody who subscribes through it asks again soon: nothing confirms a subscription, so whoever
-// wants to be sure sends it twice, and ours, one hop further, may have been lost as well as theirs. It would be back at its renewal only.
+// wants to be sure sends it twice, and ours, one hop further, may have been lost as well as theirs. It would be back at its renewal only. One that has pushed something stands.
 func (w *Worker) askAgain(s *table.Sub) {
 	_, ttl := s.Longest()
 	for i := range s.Ups {
@@ -422,7 +422,7 @@ func (w *Worker) resubscribe(id FaceID) {
 			_, ttl := s.Longest()
 			left := u.Deadline - w.now.Mono
 			if left > 0 && ttl > 0 {
-				u.Synced, u.Once = false, true
+				u.Synced = false
 				w.openUp(s, id, left, ttl-1)
 			}
 		}

@@ -76,6 +76,30 @@ func TestP16AskedAgainOursIsSentAgainOnce(t *testing.T) {
 	}
 }
 
+// What pushes has arrived there: to send it again would have its newest answered twice.
+func TestP16WhatPushesIsNotSentAgain(t *testing.T) {
+	const other = "020204010000"
+	l := newLine(t, 1)
+	l.reader.send(l.interest(far, wire.SeqSubscribe, 60))
+	l.up[0].opened()
+	l.up[0].send(l.content(far, 1, "what the newest asked for may be there without the subscription"))
+	l.reader.wants(wire.Content, 1)
+	l.m.RunFor(time.Second)
+	l.reader.send(l.interest(far, wire.SeqSubscribe, 60))
+	l.up[0].opened()
+
+	second := l.asker(l.n)
+	second.send(l.interest(other, wire.SeqSubscribe, 60))
+	l.up[0].opened()
+	for seq := uint32(1); seq <= 2; seq++ {
+		l.up[0].send(l.content(other, seq, "x"))
+		second.wants(wire.Content, seq)
+	}
+	l.m.RunFor(time.Second)
+	second.send(l.interest(other, wire.SeqSubscribe, 60))
+	l.up[0].nothing()
+}
+
 func TestP16EachNumberOnce(t *testing.T) {
 	l := newLine(t, 1)
 	l.reader.send(l.interest(far, wire.SeqSubscribe, 100))

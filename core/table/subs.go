@@ -64,7 +64,7 @@ type Upstream struct {
 	Asked    wire.Asked
 	Synced   bool // something came through it, or the newest that opened it was answered: what is stored is not stale (P-15)
 	Refused  bool // Return 4
-	Once     bool // it was not sent again since it was opened, or since the peer has restarted
+	Once     bool // it was sent once, and has pushed nothing yet: it may be lost
 }
 
 // Sub is one subscribed name, exact or wildcard, with all who asked for it and the one subscription of our own (P-16).
