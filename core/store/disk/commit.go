@@ -1,7 +1,6 @@
 package disk
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"slices"
@@ -36,8 +35,8 @@ type committer struct {
 	sinceLook uint64 // bytes written since the folder's size was looked at
 
 	refs, spare []ref
-	taken       []item        // of the group that is being written: other bytes are in it under their numbers
-	piece       *bufio.Writer // of a table
+	taken       []item // of the group that is being written: other bytes are in it under their numbers
+	piece       []byte // of a table
 	pointers    []byte
 }
 

@@ -167,8 +167,8 @@ func (g *group) aheadOf(refs []ref, i int) {
 		prefetch.Line(unsafe.Pointer(g.item(r.i)))
 		v := g.values[r.at>>16][r.at&0xFFFF:]
 		prefetch.Line(unsafe.Pointer(unsafe.SliceData(v)))
-		if len(v) > cacheLine {
-			prefetch.Line(unsafe.Pointer(&v[cacheLine]))
+		for line := cacheLine; line <= 2*cacheLine && line < len(v); line += cacheLine {
+			prefetch.Line(unsafe.Pointer(&v[line]))
 		}
 	}
 }

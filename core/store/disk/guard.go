@@ -81,6 +81,17 @@ func (g *guard) Create(path string, c vfs.DiskWriteCategory) (vfs.File, error) {
 	return g.create(path, func() (vfs.File, error) { return g.FS.Create(path, c) })
 }
 
+// createDirect creates a file that is written past the system's cache where that can be.
+func (g *guard) createDirect(path string) (vfs.File, error) {
+	return g.create(path, func() (vfs.File, error) {
+		f, err := g.FS.Create(path, vfs.WriteCategoryUnspecified)
+		if err != nil {
+			return nil, err
+		}
+		return newDirect(f), nil
+	})
+}
+
 // ReuseForWrite is vfs.FS.
 func (g *guard) ReuseForWrite(old, path string, c vfs.DiskWriteCategory) (vfs.File, error) {
 	return g.create(path, func() (vfs.File, error) { return g.FS.ReuseForWrite(old, path, c) })
