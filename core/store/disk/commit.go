@@ -71,11 +71,30 @@ func (s *Store) commitLoop() {
 		switch {
 		case taken:
 			c.dueAt = nil
+			full := g.size >= s.queue.enough
+			if full {
+				c.dueAt = s.cfg.After(s.cfg.SyncEvery)
+			}
 			c.write(&g)
 			g.reset()
+			c.pace(full)
 		case waits && c.dueAt == nil:
 			c.dueAt = s.cfg.After(s.cfg.SyncEvery)
+		case due && running:
+			c.dueAt = nil
+			c.pace(false)
 		}
+	}
+}
+
+// patience is how many times Config.TablesOver tables may lie over each other before the hour is compacted at full rate, too.
+const patience = 4
+
+// pace puts the compaction of the hour off while contents come at full rate, enough for a table before SyncEvery has passed, until too many tables
+// lie over each other: to write all once more takes a tenth of the processor from who forwards.
+func (c *committer) pace(full bool) {
+	if h := c.s.active; h != nil && h.db != nil {
+		h.turn.hold(full && int(h.db.Metrics().Levels[0].Sublevels) < patience*c.s.cfg.TablesOver)
 	}
 }
 

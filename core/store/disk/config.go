@@ -42,14 +42,16 @@ type Config struct {
 	// CacheBytes is the block cache that all hours share. Default 8 MiB: a gateway's memory is small, and the newest
 	// contents are in the shards' memory. What MemTableBytes does not take goes to it too.
 	CacheBytes int64
-	// OpenFiles bounds the files that all hours hold open for reading. Default 256.
+	// OpenFiles bounds the files that all hours hold open for reading. Default 640: all tables that lie over each other at full rate, which a question
+	// would open one after the other.
 	OpenFiles int
 	// MemTableBytes is the memory in which the current hour collects what goes to one file. Default 4 MiB.
 	MemTableBytes uint64
 	// TablesOver is how many tables of the current hour may lie over each other before they are compacted into one level. Whatever is compacted
 	// before the hour has ended is written once more, and that while contents come at the highest rate: with half of the default QueueBytes in
 	// each, 128 come in 10 to 20 s of it. On the other hand each question has to look into all of them (RATIONALE), their Bloom filters need room
-	// in the cache, and their files have to be open. Default 128.
+	// in the cache, and their files have to be open. Default 128. At full rate so many times
+	// more as patience says (commit.go) wait for a calmer second.
 	TablesOver int
 
 	// Event is called, from the store's goroutines, for what an operator wants to know. It must not call the store.
@@ -84,7 +86,7 @@ func (c *Config) setDefaults() error {
 	c.Readers = cmp.Or(c.Readers, 2)
 	c.ReadQueue = cmp.Or(c.ReadQueue, 1024)
 	c.CacheBytes = cmp.Or(c.CacheBytes, 8<<20)
-	c.OpenFiles = cmp.Or(c.OpenFiles, 256)
+	c.OpenFiles = cmp.Or(c.OpenFiles, 640)
 	c.TablesOver = cmp.Or(c.TablesOver, 128)
 	c.MemTableBytes = cmp.Or(c.MemTableBytes, 4<<20)
 	return nil

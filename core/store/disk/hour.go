@@ -20,6 +20,7 @@ type hour struct {
 	dir    string
 	db     *pebble.DB
 	guard  *guard
+	turn   *turn
 	// written is about how many bytes came to it in this run.
 	written uint64
 
@@ -69,7 +70,7 @@ func (s *shared) close() {
 //   - MaxConcurrentCompactions 1 by default: one core is for forwarding
 //   - no limit at which Pebble stops writes because of many files or memtables: an hour is short, and a stopped writer
 //     would only fill the queue
-//   - no compaction before many tables lie over each other (Config.TablesOver). What lies in the first level is not compressed: it is written
+//   - no compaction before many tables lie over each other (Config.TablesOver), nor while contents come at full rate (turn, committer.pace). What lies in the first level is not compressed: it is written
 //     once more, and that soon
 //   - the log goes to the disk as it grows, so that its end, at the latest after a memtable, waits for little
 //   - blocks of 32 KiB and one index for each table: a replay reads a few contents of a name in each of 24 hours, and those of the
@@ -85,7 +86,7 @@ func (s *shared) options(g *guard, sealed, readOnly bool) *pebble.Options {
 	o := &pebble.Options{
 		FS: g, Cache: s.cache, FileCache: s.files, Logger: g, ReadOnly: readOnly,
 		MemTableSize: memTable, MemTableStopWritesThreshold: 8,
-		L0CompactionThreshold: 2 * s.cfg.TablesOver, L0StopWritesThreshold: 1000,
+		L0CompactionThreshold: 2 * s.cfg.TablesOver, L0StopWritesThreshold: 1 << 20,
 		WALBytesPerSync:    512 << 10,
 		FormatMajorVersion: pebble.FormatNewest,
 		EventListener:      &pebble.EventListener{DataCorruption: func(i pebble.DataCorruptionInfo) { g.fail(i.Details) }},
@@ -111,7 +112,9 @@ func (s *shared) open(h *hour, readOnly bool) (err error) {
 	if !readOnly {
 		_ = s.cfg.FS.Remove(s.cfg.FS.PathJoin(h.dir, tableName)) // what the power has left of one
 	}
-	db, err := pebble.Open(h.dir, s.options(g, h.sealed, readOnly))
+	o, t := s.options(g, h.sealed, readOnly), new(turn)
+	o.Experimental.CompactionScheduler = t
+	db, err := pebble.Open(h.dir, o)
 	if err == nil && g.failed() != nil {
 		err = db.Close()
 	}
@@ -119,7 +122,7 @@ func (s *shared) open(h *hour, readOnly bool) (err error) {
 		return fmt.Errorf("open hour %s: %w", h.dir, err)
 	}
 	_ = h.close() // it has failed, or is there to read: what it says now is of no use
-	h.db, h.guard = db, g
+	h.db, h.guard, h.turn = db, g, t
 	return nil
 }
 

@@ -103,7 +103,7 @@ func (s *Store) seal(h *hour) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	err := h.close()
-	h.db, h.guard, h.sealed = reader.db, reader.guard, true
+	h.db, h.guard, h.turn, h.sealed = reader.db, reader.guard, reader.turn, true
 	return err
 }
 
@@ -129,6 +129,7 @@ func compact(h *hour) (err error) {
 			err = errors.Join(h.guard.failed(), fmt.Errorf("pebble: %v", p))
 		}
 	}()
+	h.turn.hold(false) // the hour may have ended at full rate
 	last := pointerKey(pointerKeyMax)
 	if err := h.db.Compact(context.Background(), contentKey(0, 0), last, false); err != nil {
 		return errors.Join(err, h.guard.failed())
